@@ -1,0 +1,1 @@
+//! lua-nginx-module in Rust.
