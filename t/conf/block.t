@@ -136,24 +136,6 @@ GET /t
 
 
 
-=== an escaped line end in a string
---- config
-    location = /t {
-        content_by_lua_block {
-            ngx.say("one \
-}two")
-        }
-    }
---- request
-GET /t
---- response_body
-one 
-}two
---- no_error_log
-[error]
-
-
-
 === all on one line, and the brace on its own line
 --- config
     location = /a { content_by_lua_block { ngx.say({ "a" }) } }
@@ -184,7 +166,7 @@ one
 GET /t
 --- error_code: 500
 --- error_log
-unexpected symbol near '#'
+failed to load inlined Lua code: content_by_lua(nginx.conf:
 
 
 

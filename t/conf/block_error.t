@@ -1,6 +1,4 @@
-# Blocks that do not end: the error and the line it names. In these
-# configurations the line is told from the one of the directive, which the
-# http-level placement fixes.
+# Blocks that do not end: the error and the line it names.
 
 use Test::Nginx::Socket 'no_plan';
 
@@ -114,15 +112,3 @@ GET /t
 --- error_log eval
 qr/failed to load inlined Lua code: content_by_lua\(nginx\.conf:\d+\):2: unfinished string near '"no end\)'/
 
-
-
-=== in the main file: an unclosed brace swallows the rest
---- config
-    location = /t {
-        content_by_lua_block {
-            local t = { {
-        }
-    }
---- must_die
---- error_log eval
-qr/\[emerg\] .*unexpected end of file, expecting terminating characters for lua code block in .*nginx\.conf:\d+/

@@ -42,32 +42,21 @@ qr/content_by_lua\(nginx\.conf:\d+\):152: here/
 
 
 
-=== a long string of 3 KB
+=== a long string of 2000 bytes after 5 KB of code
 --- config eval
-"location = /t { content_by_lua_block { ngx.say(#[[" . ("}" x 3000) . "]]) } }\n"
+"location = /t { content_by_lua_block {\nlocal x\n" . ("x = { '}' }\n" x 420) . "ngx.say(#[==[" . ("}]]{" x 500) . "]==])\n} }\n"
 --- request
 GET /t
 --- response_body
-3000
+2000
 --- no_error_log
 [error]
 
 
 
-=== a long string of 2 KB after 5 KB of code
+=== a long comment of 2000 bytes after 5 KB of code
 --- config eval
-"location = /t { content_by_lua_block {\n" . ("local x = { '}' }\n" x 290) . "ngx.say(#[==[" . ("}]]" x 700) . "]==])\n} }\n"
---- request
-GET /t
---- error_code: 500
---- error_log
-too many local variables
-
-
-
-=== a long comment of 2 KB after 5 KB of code
---- config eval
-"location = /t { content_by_lua_block {\nlocal x\n" . ("x = { '}' }\n" x 420) . "--[==[" . ("}]]" x 700) . "]==] ngx.say('ok')\n} }\n"
+"location = /t { content_by_lua_block {\nlocal x\n" . ("x = { '}' }\n" x 420) . "--[==[" . ("}]]{" x 490) . "]==] ngx.say('ok')\n} }\n"
 --- request
 GET /t
 --- response_body
@@ -77,21 +66,21 @@ ok
 
 
 
-=== a quoted string of 3 KB
+=== a quoted string of 2000 bytes
 --- config eval
-"location = /t { content_by_lua_block { ngx.say(#'" . ("}" x 3000) . "') } }\n"
+"location = /t { content_by_lua_block { ngx.say(#'" . ("}" x 2000) . "') } }\n"
 --- request
 GET /t
 --- response_body
-3000
+2000
 --- no_error_log
 [error]
 
 
 
-=== a line comment of 3 KB
+=== a line comment of 2000 bytes
 --- config eval
-"location = /t { content_by_lua_block { --" . ("}" x 3000) . "\n ngx.say('ok') } }\n"
+"location = /t { content_by_lua_block { --" . ("}" x 2000) . "\n ngx.say('ok') } }\n"
 --- request
 GET /t
 --- response_body
@@ -110,26 +99,5 @@ ok
 ["GET /a", "GET /b", "GET /c"]
 --- response_body eval
 ["a\n", "b\n", "c\n"]
---- no_error_log
-[error]
-
-
-
-=== a long string of 6 KB
---- config eval
-"location = /t { content_by_lua_block { ngx.say(#[[" . ("}" x 6000) . "]]) } }\n"
---- must_die
---- error_log
-Lua code block missing the closing long bracket "]]", the inlined Lua code may be too long
-
-
-
-=== a quoted string of 6 KB
---- config eval
-"location = /t { content_by_lua_block { ngx.say(#'" . ("}" x 6000) . "') } }\n"
---- request
-GET /t
---- response_body
-6000
 --- no_error_log
 [error]
