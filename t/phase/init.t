@@ -152,23 +152,6 @@ qr/\[emerg\] .*: is duplicate in .*nginx\.conf:\d+/
 
 
 
-=== runs when there is a shared dictionary, too
---- http_config
-    lua_shared_dict d 100k;
-    init_by_lua_block { n = (n or 0) + 1 }
---- config
-    location = /t {
-        content_by_lua_block { ngx.say(n) }
-    }
---- request
-GET /t
---- response_body
-1
---- no_error_log
-[error]
-
-
-
 === os.getenv sees the env directive
 --- main_config
     env LUA_TEST_VALUE=from-nginx;

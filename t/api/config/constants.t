@@ -32,12 +32,13 @@ GET /t
                                  "TRACE" }) do
                 ngx.print(m, "=", ngx["HTTP_" .. m], " ")
             end
+            ngx.say("end")
         }
     }
 --- request
 GET /t
---- response_body chop
-GET=2 HEAD=4 POST=8 PUT=16 DELETE=32 MKCOL=64 COPY=128 MOVE=256 OPTIONS=512 PROPFIND=1024 PROPPATCH=2048 LOCK=4096 UNLOCK=8192 PATCH=16384 TRACE=32768 
+--- response_body
+GET=2 HEAD=4 POST=8 PUT=16 DELETE=32 MKCOL=64 COPY=128 MOVE=256 OPTIONS=512 PROPFIND=1024 PROPPATCH=2048 LOCK=4096 UNLOCK=8192 PATCH=16384 TRACE=32768 end
 --- no_error_log
 [error]
 
