@@ -253,17 +253,24 @@ lua exit with code -1
 
 
 
-=== exit(ngx.DECLINED) in content falls to the next content handler
+=== exit(ngx.DECLINED) in content closes without an answer
 --- config
-    location /t/ {
-        root html;
+    location /html/ {
+        root .;
         content_by_lua_block { ngx.exit(ngx.DECLINED) }
     }
+--- user_files
+>>> page.txt
+the file
 --- request
-GET /t/x
+GET /html/page.txt
 --- ignore_response
 --- error_log
 lua exit with code -5
+http finalize request: 0,
+--- no_error_log
+http filename:
+[error]
 
 
 
