@@ -1,7 +1,7 @@
-# Coroutines that outlive the request they were made in.
+# Coroutines handled with less care than they need: the worker must survive.
 #
-# Deliberate difference: lua-nginx-module 0.10.23 reads freed memory here and
-# may lose the worker, so this file does not pass with it.
+# Deliberate difference: lua-nginx-module 0.10.23 reads freed or unset memory
+# in these cases and may lose the worker, so this file does not pass with it.
 
 use Test::Nginx::Socket 'no_plan';
 
@@ -56,3 +56,22 @@ __DATA__
 ["next", "alive|500 Internal Server Error", "next"]
 --- no_error_log
 [alert]
+
+
+
+=== an error through wrap inside resume arrives as resume's message
+--- config
+    location = /t {
+        content_by_lua_block {
+            local co = coroutine.create(function ()
+                coroutine.wrap(function () error("from the inner one", 0) end)()
+            end)
+            ngx.say(coroutine.resume(co))
+        }
+    }
+--- request
+GET /t
+--- response_body
+falsefrom the inner one
+--- no_error_log
+[error]
