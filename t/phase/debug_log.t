@@ -141,6 +141,6 @@ GET /t
 --- response_body
 ok
 --- error_log
-lua release ngx.ctx at ref 
+lua release ngx.ctx at ref
 --- no_error_log
 [error]
