@@ -129,7 +129,8 @@ fn without_comment(line: &str) -> &str {
     let starts_comment = |at: &usize| {
         let before = &line[..*at];
         let quotes = before.matches(['\'', '"']).count();
-        quotes % 2 == 0 && before.chars().next_back().is_none_or(|c| c == ';' || c.is_whitespace())
+        quotes.is_multiple_of(2)
+            && before.chars().next_back().is_none_or(|c| c == ';' || c.is_whitespace())
     };
     let comment = line.match_indices('#').map(|(at, _)| at).find(starts_comment);
     comment.map_or(line, |at| &line[..at])
