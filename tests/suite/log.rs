@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::case::Case;
 use super::report::{Report, difference, quote};
-use super::value::{Needle, Value, lines};
+use super::value::{Needle, Value, find, lines, trim};
 use super::vars::Vars;
 
 /// A log file and how much of it has been looked at.
@@ -133,23 +133,32 @@ impl LogChecks {
 
     /// Lines that fail every block which does not name them.
     fn disasters(&self, text: &[u8], to: &mut Report) {
-        let named = |line: &[u8]| {
-            let greps = self.grep.iter().map(|g| &g.needle);
-            self.error_log
-                .iter()
-                .chain(&self.shutdown_error_log)
-                .chain(greps)
-                .any(|n| n.is_in(line))
-        };
-        const DISASTERS: [&[u8]; 4] =
-            [b"[alert]", b" exited on signal ", b"panicked at", b"Assertion "];
-        for line in lines(text) {
-            let is_disaster = DISASTERS.iter().any(|d| super::value::find(line, d).is_some());
-            if is_disaster && !named(line) {
-                to.fail(format!("error.log: {}", quote(super::value::trim(line))));
+        let greps = || self.grep.iter().map(|g| &g.needle);
+        let named = || self.error_log.iter().chain(&self.shutdown_error_log).chain(greps());
+        for line in lines(text).filter(|line| is_disaster(line)) {
+            if !named().any(|needle| needle.is_in(line)) {
+                to.fail(format!("error.log: {}", quote(trim(line))));
             }
         }
     }
+}
+
+/// An alert, a panic, a failed assertion, a worker that ended badly.
+fn is_disaster(line: &[u8]) -> bool {
+    // Alerts about a choice of the configuration, not about something that happened.
+    const NOTICES: [&[u8]; 2] =
+        [b"lua_code_cache is off", b"detected a LuaJIT version which is not OpenResty's"];
+    let has = |needle: &[u8]| find(line, needle).is_some();
+    let exited = || {
+        const MARK: &[u8] = b" exited with code ";
+        find(line, MARK).is_some_and(|at| line.get(at + MARK.len()) != Some(&b'0'))
+    };
+    let alert = || has(b"[alert]") && !NOTICES.iter().any(|notice| has(notice));
+    alert()
+        || has(b" exited on signal ")
+        || has(b"panicked at")
+        || (has(b"Assertion ") && has(b"failed"))
+        || exited()
 }
 
 impl Grep {
@@ -201,7 +210,7 @@ fn forbidden(section: &str, needles: &[Needle], text: &[u8], to: &mut Report) {
         if let Some(first) = hits.next() {
             let more = hits.count();
             let more = if more > 0 { format!("\n   and {more} more lines") } else { String::new() };
-            let line = quote(super::value::trim(first));
+            let line = quote(trim(first));
             to.fail(format!("{section}: {needle} is in a line:\n   {line}{more}"));
         }
     }

@@ -8,6 +8,7 @@
 mod case;
 mod check;
 mod client;
+mod conf;
 mod http2;
 mod log;
 mod peer;

@@ -58,8 +58,9 @@ pub(crate) fn difference(what: &str, actual: &[u8], expected: &[u8]) -> String {
     let diff = TextDiff::from_lines(&expected, &actual);
     let mut out = format!("{what} (- expected, + actual)");
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "\n   {}", hunk.header());
         for change in hunk.iter_changes() {
-            // Writing to a String cannot fail.
             let _ = write!(out, "\n   {}{}", change.tag(), change.value().trim_end_matches('\n'));
         }
     }

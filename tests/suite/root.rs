@@ -1,10 +1,11 @@
-//! The server root of one block: folders, files and nginx.conf as Test::Nginx lays them out.
+//! The server root of one block: its folders and files as Test::Nginx lays them out.
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::case::Case;
+use super::conf::Conf;
 use super::preamble::Preamble;
 use super::settings::Settings;
 use super::value::{Value, find, is_space, lines, trim};
@@ -80,19 +81,8 @@ impl ServerRoot {
         settings: &Settings,
         vars: &Vars,
     ) -> Result<(), String> {
-        let section = |name: &str| {
-            let text = vars.expand(case.text(name)?).map_err(|why| format!("{name}: {why}"))?;
-            Ok::<_, String>(String::from_utf8_lossy(&text).into_owned())
-        };
         let conf = Conf { case, preamble, settings, vars, root: self };
-        let text = conf.text(&[
-            section("main_config")?,
-            section("http_config")?,
-            section("config")?,
-            section("post_main_config")?,
-            section("error_log_file")?,
-        ])?;
-        self.write(&self.conf(), text.as_bytes())
+        self.write(&self.conf(), &conf.bytes()?)
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), String> {
@@ -164,142 +154,4 @@ fn user_files_in(text: &[u8]) -> Vec<UserFile> {
         }
     }
     files
-}
-
-struct Conf<'a> {
-    case: &'a Case,
-    preamble: &'a Preamble,
-    settings: &'a Settings,
-    vars: &'a Vars,
-    root: &'a ServerRoot,
-}
-
-impl Conf<'_> {
-    pub(crate) fn is_master_on(preamble: &Preamble, settings: &Settings) -> bool {
-        preamble.master.unwrap_or(settings.master)
-    }
-
-    /// nginx.conf around the expanded sections: main, http, server, post-main, error log file.
-    fn text(&self, sections: &[String; 5]) -> Result<String, String> {
-        let [main, http, server, post_main, error_log_file] = sections;
-        let Conf { preamble, settings, .. } = self;
-        let root = self.root.path().display();
-        let modules = settings.modules.iter().map(|m| format!("load_module {};", m.display()));
-        let modules = modules.collect::<Vec<_>>().join(" ");
-        let temp = |name: &str, skip: bool| {
-            if skip { String::new() } else { format!("{name}_temp_path {root}/{name}_temp;") }
-        };
-        let temps = ["client_body", "proxy", "fastcgi", "scgi", "uwsgi"]
-            .map(|name| temp(name, http.contains(&format!("{name}_temp_path"))))
-            .join(" ");
-        let level = self.case.word("log_level")?;
-        let level = level.filter(|l| !l.is_empty()).or_else(|| preamble.log_level.clone());
-        let level = level.unwrap_or_else(|| settings.log_level.clone());
-        let error_log = if error_log_file.trim().is_empty() {
-            self.root.error_log().display().to_string()
-        } else {
-            error_log_file.trim().to_owned()
-        };
-        let name = self.case.word("server_name")?.unwrap_or_else(|| preamble.server_name.clone());
-        let name = name.replace('\\', "\\\\").replace('\'', "\\'");
-        let master = if Self::is_master_on(preamble, settings) { "on" } else { "off" };
-        // Blocks expect messages with line numbers, so the sections stand where Test::Nginx puts them:
-        // main_config on line 16, http_config 9 lines further down, config another 14 lines.
-        Ok(format!(
-            "worker_processes {workers};
-daemon off;
-master_process {master};
-error_log {error_log} {level};
-pid {pid};
-env LD_PRELOAD;
-env LD_LIBRARY_PATH;
-env ASAN_OPTIONS;
-
-
-
-
-
-
-{env}
-{modules} {main}
-
-http {{
-    access_log {access_log};
-    {temps}
-    default_type text/plain;
-    keepalive_timeout 68000ms;
-
-
-{http}
-    server {{
-        {listen}
-        server_name '{name}';
-        client_max_body_size 30M;
-
-
-
-
-
-
-
-
-
-{server}
-
-{index}
-    }}
-}}
-
-{post_main}
-
-events {{
-    accept_mutex off;
-    worker_connections {connections};
-}}
-{user}
-",
-            workers = preamble.workers,
-            pid = self.root.pid_file().display(),
-            env = self.env_lines(),
-            access_log = self.root.access_log().display(),
-            listen = self.listen(),
-            index = self.index(),
-            connections = preamble.worker_connections,
-            user = if is_root() { "user root;" } else { "" },
-        ))
-    }
-
-    fn env_lines(&self) -> String {
-        let quoted = |v: &String| if v.contains(' ') { format!("'{v}'") } else { v.clone() };
-        let line = |v: &String| format!("env {};\n", quoted(v));
-        self.preamble.env_to_nginx.iter().map(line).collect()
-    }
-
-    /// On the loopback address only, unless the block picks the address its client uses.
-    fn listen(&self) -> String {
-        let address = if self.case.has("server_addr_for_client") { "" } else { "127.0.0.1:" };
-        let port = self.vars.port.number();
-        match (self.case.has("http2"), self.settings.nginx_version >= (1, 25, 1)) {
-            (false, _) => format!("listen {address}{port};"),
-            (true, false) => format!("listen {address}{port} http2;"),
-            (true, true) => format!("listen {address}{port}; http2 on;"),
-        }
-    }
-
-    fn index(&self) -> String {
-        if !self.preamble.root_location {
-            return String::new();
-        }
-        let html = self.root.html();
-        format!("location / {{ root {}; index index.html index.htm; }}", html.display())
-    }
-}
-
-pub(crate) fn is_master_on(preamble: &Preamble, settings: &Settings) -> bool {
-    Conf::is_master_on(preamble, settings)
-}
-
-/// Started by root, workers must stay root: server roots are private to the user of the runner.
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::case::Case;
 use super::check::{Checker, Position};
 use super::client::{Answer, Exchange};
+use super::conf;
 use super::http2;
 use super::log::{Log, LogChecks, Patience};
 use super::peer::{self, Peer};
@@ -15,7 +16,7 @@ use super::process::describe;
 use super::report::{Report, quote};
 use super::request::{Request, Requests};
 use super::response::Response;
-use super::root::{self, ServerRoot};
+use super::root::ServerRoot;
 use super::server::{Server, StartError};
 use super::settings::Settings;
 use super::value::{find, lines, trim};
@@ -103,7 +104,7 @@ impl Runner<'_> {
         root.write_user_files(case, vars)?;
         root.write_conf(case, preamble, settings, vars)?;
         let mut log = Log::new(root.error_log(), preamble.accumulate_error_log);
-        let master = root::is_master_on(preamble, settings);
+        let master = conf::is_master_on(preamble, settings);
         if case.has("must_die") {
             let server = Server::spawn(root, settings, master, false)?;
             return Ok(self.must_die(server, &checks, &mut log)?);

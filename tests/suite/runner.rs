@@ -302,5 +302,9 @@ fn differences() -> Result<(), String> {
     let short = difference("body", b"a\r\n", b"b\n");
     same(short, "body\n   expected \"b\\n\"\n   actual   \"a\\r\\n\"".to_owned())?;
     let long = difference("body", b"a\nc\n", b"a\nb");
-    same(long, "body (- expected, + actual)\n    a\n   -b (no newline)\n   +c".to_owned())
+    same(
+        long,
+        "body (- expected, + actual)\n   @@ -1,2 +1,2 @@\n    a\n   -b (no newline)\n   +c"
+            .to_owned(),
+    )
 }

@@ -12,6 +12,8 @@ pub(crate) struct Settings {
     pub(crate) nginx: PathBuf,
     pub(crate) nginx_version: Version,
     pub(crate) openssl_version: Option<Version>,
+    /// What `nginx -V` says.
+    pub(crate) configure: String,
     /// Absolute, in load order.
     pub(crate) modules: Vec<PathBuf>,
     pub(crate) timeout: Duration,
@@ -44,7 +46,7 @@ impl Settings {
         let nginx = nginx_binary();
         let about = Command::new(&nginx).arg("-V").output();
         let about = about.map_err(|e| format!("{} -V: {e}", nginx.display()))?.stderr;
-        let about = String::from_utf8_lossy(&about);
+        let about = String::from_utf8_lossy(&about).into_owned();
         let nginx_version =
             version_after(&about, "nginx/").ok_or_else(|| format!("no version in `{about}`"))?;
         let seconds = |name: &str, default: f64| {
@@ -55,6 +57,7 @@ impl Settings {
             nginx,
             nginx_version,
             openssl_version: version_after(&about, "built with OpenSSL "),
+            configure: about,
             modules: modules()?,
             timeout: seconds("TEST_NGINX_TIMEOUT", 3.0)?,
             log_level: var("TEST_NGINX_LOG_LEVEL").unwrap_or_else(|| "debug".into()),
