@@ -36,6 +36,24 @@ impl Found {
     }
 }
 
+/// Where distributions keep Lua modules that every LuaJIT should find.
+const DISTRIBUTION_PATH: &[u8] = b"/usr/share/lua/5.1/?.lua";
+
+/// Lets the default path (LuaJIT's own, or that of the environment) lead to lua-resty-core.
+/// stack: [-0, +0, m]
+pub(crate) fn extend_default_path(vm: Vm) {
+    if !matches!(find(vm), Found::Nowhere { .. }) {
+        return;
+    }
+    let _ = crate::vm::function::protect(vm.stack(), |stack| {
+        stack.global(c"package");
+        stack.raw_field(-1, b"path");
+        let path = stack.bytes(-1).unwrap_or_default();
+        stack.push_bytes(&[path, b";", DISTRIBUTION_PATH].concat());
+        stack.set_raw_field(-3, b"path");
+    });
+}
+
 /// Looks for lua-resty-core on `package.path`. stack: [-0, +0, m]
 pub(crate) fn find(vm: Vm) -> Found {
     let stack = vm.stack();
@@ -80,7 +98,7 @@ fn demanded_version(source: &str) -> Option<isize> {
 /// and a warning for globals written by accident.
 const COMPLETION: &[u8] = br#"
 local debug, get_phase = debug, ngx.get_phase
-for i = 1, 60 do
+for i = 1, get_phase and 60 or 0 do
     local name, value = debug.getupvalue(get_phase, i)
     if name == nil then break end
     if name == "context_names" and value[0x20000] == nil then
@@ -144,7 +162,7 @@ fn explain(found: &Found, reason: &str) -> String {
         }
     };
     let reason = reason.replace(['\n', '\t'], " ");
-    format!("failed to load the 'resty.core' module: {what}; {advice} (reason: {reason})")
+    format!("failed to load the 'resty.core' module ({what}; {advice}) (reason: {reason})")
 }
 
 #[cfg(test)]

@@ -138,7 +138,11 @@ impl Request {
             let r = self.as_ptr();
             (*r).headers_out.status = status;
             (*r).err_status = 0;
-            (*r).headers_out.status_line.len = 0;
+            (*r).headers_out.status_line = match status {
+                // nginx has no words of its own for it.
+                101 => sys::str_of(b"101 Switching Protocols"),
+                _ => sys::str_of(b""),
+            };
         }
     }
 
