@@ -94,10 +94,9 @@ fn demanded_version(source: &str) -> Option<isize> {
     })
 }
 
-/// What goes with every lua-resty-core, old or new: the name of a phase that older ones do not know,
-/// and a warning for globals written by accident.
-const COMPLETION: &[u8] = br#"
-local debug, get_phase = debug, ngx.get_phase
+/// What goes with every lua-resty-core, old or new: the name of a phase that older ones do not know.
+const PHASE_NAMES: &[u8] = br#"
+local get_phase = ngx.get_phase
 for i = 1, get_phase and 60 or 0 do
     local name, value = debug.getupvalue(get_phase, i)
     if name == nil then break end
@@ -105,17 +104,22 @@ for i = 1, get_phase and 60 or 0 do
         value[0x20000] = "precontent"
     end
 end
+"#;
 
-local log, WARN, tostring, rawset, traceback = ngx.log, ngx.WARN, tostring, rawset, debug.traceback
+/// A warning for globals written by accident. Its log lines carry line 12 of this chunk, as those of
+/// the reference do.
+const WRITE_GUARD: &[u8] = br#"
+local log, WARN, get_phase = ngx.log, ngx.WARN, ngx.get_phase
+local tostring, rawset, traceback = tostring, rawset, debug.traceback
+local risk = "') which may lead to race conditions between concurrent requests, "
+    .. "so prefer the use of 'local' variables"
+
 setmetatable(_G, { __newindex = function(globals, key, value)
     rawset(globals, key, value)
     local phase = get_phase()
-    if phase == "init_worker" or phase == "init" then
-        return
-    end
-    log(WARN, "writing a global Lua variable ('", tostring(key), "') which may lead to ",
-        "race conditions between concurrent requests, so prefer the use of 'local' variables",
-        traceback("", 2))
+    if phase == "init_worker" or phase == "init" then return end
+
+    log(WARN, "writing a global Lua variable ('", tostring(key), risk, traceback("", 2))
 end })
 "#;
 
@@ -127,10 +131,12 @@ pub(crate) fn load(vm: Vm, found: &Found) -> Result<(), String> {
     if !stack.call(1, 0, 0) {
         return Err(explain(found, &take_message(stack)));
     }
-    vm.compile_plain(COMPLETION, c"=_G write guard")
-        .map_err(|e| String::from_utf8_lossy(e.message()).into_owned())?;
-    if !stack.call(0, 0, 0) {
-        return Err(explain(found, &take_message(stack)));
+    for (code, name) in [(PHASE_NAMES, c"=phase names"), (WRITE_GUARD, c"=_G write guard")] {
+        vm.compile_plain(code, name)
+            .map_err(|e| String::from_utf8_lossy(e.message()).into_owned())?;
+        if !stack.call(0, 0, 0) {
+            return Err(explain(found, &take_message(stack)));
+        }
     }
     super::absent::hide(vm)
 }

@@ -114,25 +114,27 @@ pub(super) fn run_once(vm: Vm, chunk: &Chunk, log: Log) -> bool {
         }
         Source::Variable(_) => return false,
     };
-    let result = loaded.map_err(|e| e.message().to_vec()).and_then(|()| call_traced(vm.stack()));
+    let result =
+        loaded.map_err(|e| Some(e.message().to_vec())).and_then(|()| call_traced(vm.stack()));
     vm.collect();
     match result {
         Ok(()) => true,
         Err(message) => {
+            let message = message.unwrap_or_else(|| b"unknown error".to_vec());
             log.write(Level::Error, &[what.as_bytes(), b" error: ", &message].concat());
             false
         }
     }
 }
 
-/// Calls the function on top, which takes and returns nothing; an error comes back with its
-/// traceback. stack: [-1, +0, e]
-pub(super) fn call_traced(stack: Stack) -> Result<(), Vec<u8>> {
+/// Calls the function on top, which takes and returns nothing; an error that is text comes back with
+/// its traceback. stack: [-1, +0, e]
+pub(super) fn call_traced(stack: Stack) -> Result<(), Option<Vec<u8>>> {
     let function = stack.top();
     stack.push_function(api::TRACEBACK, 0);
     stack.insert(function);
     let ok = stack.call(0, 0, function);
-    let result = if ok { Ok(()) } else { Err(stack.error_message().to_vec()) };
+    let result = if ok { Ok(()) } else { Err(stack.error_text().map(<[u8]>::to_vec)) };
     stack.set_top(function - 1);
     result
 }
