@@ -132,7 +132,7 @@ pub(crate) fn load(vm: Vm, found: &Found) -> Result<(), String> {
         return Err(explain(found, &take_message(stack)));
     }
     for (code, name) in [(PHASE_NAMES, c"=phase names"), (WRITE_GUARD, c"=_G write guard")] {
-        vm.compile_plain(code, name)
+        vm.compile_plain(stack, code, name)
             .map_err(|e| String::from_utf8_lossy(e.message()).into_owned())?;
         if !stack.call(0, 0, 0) {
             return Err(explain(found, &take_message(stack)));

@@ -12,6 +12,7 @@ use super::recycle;
 use super::suspension::{Suspension, Waker};
 use super::task::{Co, Role, Status};
 use crate::conf::{LocConf, MainConf};
+use crate::nginx::request::CleanupPlace;
 use crate::nginx::{Log, Output, Phase, Phases, Request, debug, slot};
 use crate::vm::sys::LUA_NOREF;
 use crate::vm::{Call, Error, Result, Stack, Thread, Vm, Yield};
@@ -45,6 +46,7 @@ pub(crate) struct RequestCtx {
     exit: Cell<Option<c_int>>,
     /// The reference of `ngx.ctx`'s table, in the table that lua-resty-core keeps.
     ctx_ref: Cell<c_int>,
+    cleanup: CleanupPlace,
     cleanup_is_set: Cell<bool>,
     drive: Cell<fn(&Self)>,
 }
@@ -73,6 +75,7 @@ impl RequestCtx {
             asked: Cell::new(Ask::Wait),
             exit: Cell::new(None),
             ctx_ref: Cell::new(LUA_NOREF),
+            cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
             drive: Cell::new(|_| {}),
         })?;
@@ -130,9 +133,14 @@ impl RequestCtx {
         self.output.headers_sent(self.request)
     }
 
-    /// Begins a phase: what an earlier one left is dropped, and an entry coroutine made for the chunk
-    /// on top of the VM's stack, which it takes.
-    pub(crate) fn start(&self, phase: Phase, drive: fn(&Self)) -> Option<Co> {
+    /// Begins a phase: what an earlier one left is dropped, and an entry coroutine made, whose stack
+    /// `push` puts the chunk on.
+    pub(crate) fn start<E>(
+        &self,
+        phase: Phase,
+        drive: fn(&Self),
+        push: impl FnOnce(Stack) -> core::result::Result<(), E>,
+    ) -> core::result::Result<Co, E> {
         if self.entry.get().is_some() || self.others.get().is_some() {
             self.drop_coroutines();
         }
@@ -143,16 +151,19 @@ impl RequestCtx {
         self.drive.set(drive);
         if !self.cleanup_is_set.get() {
             let ctx: *const Self = self;
-            self.request.on_cleanup(Self::on_request_end, ctx.cast())?;
+            self.request.on_cleanup(&self.cleanup, Self::on_request_end, ctx.cast());
             self.cleanup_is_set.set(true);
         }
         let co = recycle::take(self.vm, self.log());
-        self.vm.stack().move_to(co.stack(), 1);
+        self.entry.set(Some(co));
+        if let Err(error) = push(co.stack()) {
+            self.release_entry();
+            return Err(error);
+        }
         co.role.set(Role::Entry);
         co.status.set(Status::Running);
         self.bind(co);
-        self.entry.set(Some(co));
-        Some(co)
+        Ok(co)
     }
 
     /// Ties a coroutine to this request: Lua finds the request through it.
