@@ -55,6 +55,8 @@ fn main() -> ExitCode {
     for file in test_files(&dir) {
         trials.extend(trials_of(&file, &dir, &settings));
     }
+    // Process ids come round: a run that had this one may have left failed blocks behind.
+    let _ = fs::remove_dir_all(root::run_dir());
     let conclusion = libtest_mimic::run(&args, trials);
     // Only an empty folder goes: server roots of failed blocks stay.
     let _ = fs::remove_dir(root::run_dir());
