@@ -12,6 +12,7 @@ use super::recycle;
 use super::suspension::{Suspension, Waker};
 use super::task::{Co, Role, Status};
 use crate::conf::{LocConf, MainConf};
+use crate::nginx::pool::DestroyPlace;
 use crate::nginx::request::CleanupPlace;
 use crate::nginx::{Log, Output, Phase, Phases, Request, debug, slot};
 use crate::vm::sys::LUA_NOREF;
@@ -48,6 +49,7 @@ pub(crate) struct RequestCtx {
     ctx_ref: Cell<c_int>,
     cleanup: CleanupPlace,
     cleanup_is_set: Cell<bool>,
+    destroy: DestroyPlace,
     drive: Cell<fn(&Self)>,
 }
 
@@ -77,6 +79,7 @@ impl RequestCtx {
             ctx_ref: Cell::new(LUA_NOREF),
             cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
+            destroy: DestroyPlace::new(),
             drive: Cell::new(|_| {}),
         })?;
         slot::set_ctx(r, core::ptr::from_ref(ctx).cast());
@@ -117,8 +120,20 @@ impl RequestCtx {
         self.ctx_ref.get()
     }
 
-    pub(crate) fn set_ctx_ref(&self, reference: c_int) {
-        self.ctx_ref.set(reference);
+    /// Keeps the reference, and calls `release` with the context when the request's pool goes. An
+    /// earlier reference is returned, and forgotten.
+    pub(crate) fn set_ctx_ref(
+        &self,
+        reference: c_int,
+        release: unsafe extern "C" fn(*mut c_void),
+    ) -> Option<c_int> {
+        let earlier = self.ctx_ref.replace(reference);
+        if earlier == LUA_NOREF {
+            let ctx: *const Self = self;
+            self.request.pool().on_destroy_in(&self.destroy, release, ctx.cast());
+            return None;
+        }
+        Some(earlier)
     }
 
     pub(crate) fn exit_code(&self) -> Option<c_int> {
@@ -247,16 +262,17 @@ impl RequestCtx {
         self.asked.set(Ask::Yield);
     }
 
-    /// Parks the running coroutine. `arm` receives the waker that its event handler must fire once.
+    /// Parks the running coroutine. `begin` receives the waker that its event handler must fire once.
     pub(crate) fn suspend<S: Suspension + 'static>(
         &self,
-        arm: impl FnOnce(Waker) -> Result<S>,
+        begin: impl FnOnce(Waker) -> Result<S>,
     ) -> Result<Yield> {
         let co = self.current.get().ok_or(Error::raise("no co ctx found"))?;
         co.cancel();
-        let suspension = arm(Waker::new(co))?;
+        let mut suspension = Box::new(begin(Waker::new(co))?);
+        suspension.arm();
         self.asked.set(Ask::Wait);
-        co.waiting.set(Some(Box::new(suspension)));
+        co.waiting.set(Some(suspension));
         Ok(Yield::NOTHING)
     }
 
