@@ -51,9 +51,10 @@ fn sleep(call: &Call<'_>) -> Result<Yield> {
 }
 
 fn on_timer(waker: Waker) {
-    let Some(ctx) = waker.context() else { return };
-    let r = ctx.request;
-    r.enter_log();
-    debug!(r.log(), "lua sleep timer expired: \"{}?{}\"", Text(r.uri()), Text(r.args()));
+    if let Some(ctx) = waker.context().filter(|ctx| ctx.debugs()) {
+        let r = ctx.request;
+        r.enter_log();
+        trace!(ctx, "lua sleep timer expired: \"{}?{}\"", Text(r.uri()), Text(r.args()));
+    }
     waker.wake();
 }

@@ -123,8 +123,17 @@ impl Request {
         unsafe { ngx_http_request_t::filter_finalize_raw(self.as_ptr()) != 0 }
     }
 
-    pub(crate) fn has_body_reader(self) -> bool {
-        unsafe { !(*self.as_ptr()).request_body.is_null() }
+    /// Whether the client announced a body that nobody has begun to read.
+    pub(crate) fn has_unread_body(self) -> bool {
+        unsafe {
+            let r = self.as_ptr();
+            let head = &raw const (*r).headers_in;
+            (*r).request_body.is_null()
+                && self.is_main()
+                && ((*head).content_length_n > 0
+                    || (*head).chunked() != 0
+                    || !(*head).expect.is_null())
+        }
     }
 
     /// nginx's number of the protocol: 9, 1000, 1001, 2000, 3000.
