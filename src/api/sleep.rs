@@ -3,7 +3,7 @@ use super::Domain;
 use crate::coroutine::{Suspension, Waker, current, in_phase};
 use crate::nginx::event::Delay;
 use crate::nginx::log::Text;
-use crate::nginx::{Log, Msec, Phases, Timer, debug};
+use crate::nginx::{Log, Msec, Phases, Timer, debug, trace};
 use crate::vm::{Call, Error, Result, Yield, lua_fn};
 
 pub(crate) const DOMAIN: Domain =
