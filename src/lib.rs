@@ -1,1 +1,17 @@
-//! lua-nginx-module in Rust.
+//! lua-nginx-module in Rust: Lua in every request phase of stock nginx.
+//!
+//! Calls go down this list, never up (`tests/tidy.rs` checks it):
+//!
+//! - [`module`]: what nginx sees: statics, life cycle, the table of directives;
+//! - [`phase`]: one engine for all phases, and what differs between them;
+//! - [`api`]: what Lua sees, a domain each;
+//! - [`coroutine`]: who runs, who waits, for what;
+//! - [`conf`]: what the directives leave behind;
+//! - [`vm`] and [`nginx`]: LuaJIT and nginx, which do not know each other.
+pub(crate) mod api;
+pub(crate) mod conf;
+pub(crate) mod coroutine;
+pub(crate) mod module;
+pub(crate) mod nginx;
+pub(crate) mod phase;
+pub(crate) mod vm;

@@ -1,0 +1,78 @@
+//! Bindings and version cfgs.
+//!
+//! - `luajit.rs`: the installed LuaJIT headers, with OpenResty's extensions where they have them;
+//! - `nginx_extra.rs`: the nginx headers that nginx-sys leaves out;
+//! - `cfg(ngx_feature = "…")` for nginx's features and the named cfgs below for nginx's versions.
+use std::env;
+use std::path::PathBuf;
+
+/// Version differences of nginx, by name: the code never compares versions.
+const SINCE: &[(&str, u64)] = &[
+    // Headers of the same name are linked by `ngx_table_elt_t.next` instead of kept in an array.
+    ("ngx_linked_headers", 1_023_000),
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    nginx_cfgs();
+    luajit(&out);
+    nginx_extra(&out);
+}
+
+fn nginx_cfgs() {
+    let dep = |name: &str| env::var(format!("DEP_NGINX_{name}")).unwrap_or_default();
+    println!("cargo::rustc-check-cfg=cfg(ngx_feature, values({}))", dep("FEATURES_CHECK"));
+    for feature in dep("FEATURES").split(',').filter(|f| !f.is_empty()) {
+        println!("cargo::rustc-cfg=ngx_feature=\"{feature}\"");
+    }
+    let version: u64 = dep("VERSION_NUMBER").parse().expect("nginx-sys exports nginx's version");
+    for (name, since) in SINCE {
+        println!("cargo::rustc-check-cfg=cfg({name})");
+        if version >= *since {
+            println!("cargo::rustc-cfg={name}");
+        }
+    }
+}
+
+fn luajit(out: &std::path::Path) {
+    let lib = pkg_config::Config::new().probe("luajit").expect("LuaJIT's headers (luajit.pc)");
+    let args = lib.include_paths.iter().map(|p| format!("-I{}", p.display()));
+    bindgen::Builder::default()
+        .header_contents(
+            "luajit_all.h",
+            "#include <lua.h>\n#include <lauxlib.h>\n#include <lualib.h>\n#include <luajit.h>",
+        )
+        .clang_args(args)
+        .allowlist_function("lua_.*|luaL_.*|luaopen_.*")
+        .allowlist_var("LUA_.*|LUAJIT_.*")
+        .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
+        // Anything of Lua may unwind: LuaJIT raises that way.
+        .override_abi(bindgen::Abi::CUnwind, "lua_.*|luaL_.*|luaopen_.*")
+        .layout_tests(false)
+        .use_core()
+        .merge_extern_blocks(true)
+        .generate()
+        .expect("bindings of LuaJIT")
+        .write_to_file(out.join("luajit.rs"))
+        .expect("OUT_DIR is writable");
+}
+
+fn nginx_extra(out: &std::path::Path) {
+    let include = env::var_os("DEP_NGINX_INCLUDE").expect("nginx-sys exports nginx's include path");
+    let args = env::split_paths(&include).map(|p| format!("-I{}", p.display()));
+    bindgen::Builder::default()
+        .header_contents(
+            "nginx_extra.h",
+            "#include <ngx_config.h>\n#include <ngx_core.h>\n#include <ngx_md5.h>",
+        )
+        .clang_args(args)
+        .allowlist_function("ngx_md5_.*")
+        .allowlist_type("ngx_md5_t")
+        .layout_tests(false)
+        .use_core()
+        .generate()
+        .expect("bindings of nginx's extra headers")
+        .write_to_file(out.join("nginx_extra.rs"))
+        .expect("OUT_DIR is writable");
+}

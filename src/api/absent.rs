@@ -1,0 +1,153 @@
+//! Names that lua-resty-core looks up but that this version does not serve yet.
+//!
+//! The C functions exist so that the library loads; the Lua functions over them are replaced by ones
+//! that say so.
+#![allow(unsafe_code)]
+use core::ffi::c_int;
+
+use super::Domain;
+use super::ffi::Rc;
+use super::resty_core::Found;
+use crate::vm::sys::LUA_REGISTRYINDEX;
+use crate::vm::{Stack, Vm};
+
+pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
+
+/// Tables that lua-resty-core adds to.
+fn setup(stack: Stack, _: &Found) {
+    for table in [b"req".as_slice(), b"location", b"socket", b"thread", b"timer", b"re"] {
+        super::push_table(stack, table);
+        stack.pop(1);
+    }
+    stack.new_table(0, 0);
+    stack.new_table(0, 2);
+    stack.set_metatable(-2);
+    stack.set_raw_field(-2, b"arg");
+    for table in [b"__tcp_cosocket_mt".as_slice(), b"__tcp_raw_req_cosocket_mt"] {
+        stack.new_table(0, 16);
+        stack.set_raw_field(LUA_REGISTRYINDEX, table);
+    }
+}
+
+/// What is served later, as paths below `ngx`.
+const LUA_NAMES: &[u8] = br#"
+local missing = {
+    "exec", "redirect", "on_abort", "run_worker_thread",
+    "escape_uri", "unescape_uri", "encode_args", "decode_args",
+    "encode_base64", "decode_base64", "decode_base64mime",
+    "md5", "md5_bin", "sha1_bin", "hmac_sha1", "crc32_short", "crc32_long", "quote_sql_str",
+    "location.capture", "location.capture_multi",
+    "req.get_headers", "req.set_header", "req.clear_header", "req.raw_header", "req.http_version",
+    "req.get_method", "req.set_method", "req.get_uri_args", "req.set_uri_args", "req.get_post_args",
+    "req.set_uri", "req.read_body", "req.discard_body", "req.get_body_data", "req.get_body_file",
+    "req.set_body_data", "req.set_body_file", "req.init_body", "req.append_body", "req.finish_body",
+    "req.get_query_args", "req.socket",
+    "resp.get_headers",
+    "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
+    "thread.spawn", "thread.wait", "thread.kill",
+    "timer.at", "timer.every", "timer.pending_count", "timer.running_count",
+    "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",
+}
+for _, path in ipairs(missing) do
+    local table, name = ngx, path
+    local outer, inner = path:match("^(%w+)%.([%w_]+)$")
+    if outer then
+        name = inner
+        table = rawget(ngx, outer)
+        if not table then
+            table = {}
+            ngx[outer] = table
+        end
+    end
+    rawset(table, name, function()
+        error("ngx." .. path .. " is not available in this version of the module", 2)
+    end)
+end
+"#;
+
+/// Puts functions that fail with a clear message in the place of those not served yet.
+pub(crate) fn hide(vm: Vm) -> Result<(), String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    vm.compile_plain(LUA_NAMES, c"=absent").map_err(|e| text(e.message()))?;
+    if vm.stack().call(0, 0, 0) {
+        return Ok(());
+    }
+    let message = text(vm.stack().error_message());
+    vm.stack().pop(1);
+    Err(message)
+}
+
+/// lua-resty-core asks for it when it loads: the version of nginx's PCRE2.
+#[unsafe(no_mangle)]
+extern "C" fn ngx_http_lua_ffi_pcre_version() -> *const core::ffi::c_char {
+    c"10.42".as_ptr()
+}
+
+/// lua-resty-core asks for it when it loads.
+#[unsafe(no_mangle)]
+extern "C" fn ngx_http_lua_ffi_max_regex_cache_size() -> c_int {
+    1024
+}
+
+macro_rules! absent {
+    ($($name:ident)*) => {$(
+        /// Looked up by lua-resty-core, never called: [`hide`] replaces its callers.
+        #[unsafe(no_mangle)]
+        extern "C" fn $name() -> c_int {
+            Rc::Error.into()
+        }
+    )*};
+}
+
+absent! {
+    ngx_http_lua_ffi_compile_regex
+    ngx_http_lua_ffi_compile_replace_template
+    ngx_http_lua_ffi_copy_body_filter_param_body
+    ngx_http_lua_ffi_crc32_long
+    ngx_http_lua_ffi_crc32_short
+    ngx_http_lua_ffi_create_script_engine
+    ngx_http_lua_ffi_decode_base64
+    ngx_http_lua_ffi_destroy_regex
+    ngx_http_lua_ffi_destroy_script_engine
+    ngx_http_lua_ffi_encode_base64
+    ngx_http_lua_ffi_escape_uri
+    ngx_http_lua_ffi_exec_regex
+    ngx_http_lua_ffi_get_body_filter_param_body
+    ngx_http_lua_ffi_get_body_filter_param_eof
+    ngx_http_lua_ffi_get_setby_param
+    ngx_http_lua_ffi_init_script_engine
+    ngx_http_lua_ffi_md5
+    ngx_http_lua_ffi_md5_bin
+    ngx_http_lua_ffi_ndk_lookup_directive
+    ngx_http_lua_ffi_ndk_set_var_get
+    ngx_http_lua_ffi_req_get_headers
+    ngx_http_lua_ffi_req_get_headers_count
+    ngx_http_lua_ffi_req_get_method
+    ngx_http_lua_ffi_req_get_method_name
+    ngx_http_lua_ffi_req_get_querystring_len
+    ngx_http_lua_ffi_req_get_uri_args
+    ngx_http_lua_ffi_req_get_uri_args_count
+    ngx_http_lua_ffi_req_set_header
+    ngx_http_lua_ffi_req_set_method
+    ngx_http_lua_ffi_script_eval_data
+    ngx_http_lua_ffi_script_eval_len
+    ngx_http_lua_ffi_set_jit_stack_size
+    ngx_http_lua_ffi_sha1_bin
+    ngx_http_lua_ffi_shdict_capacity
+    ngx_http_lua_ffi_shdict_flush_all
+    ngx_http_lua_ffi_shdict_free_space
+    ngx_http_lua_ffi_shdict_get
+    ngx_http_lua_ffi_shdict_get_ttl
+    ngx_http_lua_ffi_shdict_incr
+    ngx_http_lua_ffi_shdict_set_expire
+    ngx_http_lua_ffi_shdict_store
+    ngx_http_lua_ffi_shdict_udata_to_zone
+    ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result
+    ngx_http_lua_ffi_socket_tcp_getoption
+    ngx_http_lua_ffi_socket_tcp_hack_fd
+    ngx_http_lua_ffi_socket_tcp_setoption
+    ngx_http_lua_ffi_socket_tcp_sslhandshake
+    ngx_http_lua_ffi_str_replace_char
+    ngx_http_lua_ffi_unescape_uri
+    ngx_http_lua_ffi_uri_escaped_length
+}

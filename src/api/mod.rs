@@ -1,0 +1,93 @@
+//! What Lua code sees: one entry a domain. A domain is a core without Lua or C types, and thin faces:
+//! `lua` for functions that Lua calls, `ffi` for those that lua-resty-core calls through LuaJIT's FFI.
+pub(crate) mod absent;
+pub(crate) mod config;
+pub(crate) mod control;
+pub(crate) mod coroutine;
+pub(crate) mod ctx;
+pub(crate) mod ffi;
+pub(crate) mod log;
+pub(crate) mod output;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod resty_core;
+pub(crate) mod sleep;
+pub(crate) mod time;
+pub(crate) mod var;
+pub(crate) mod worker;
+
+use crate::vm::{Call, Function, Result, Stack, Top, lua_fn};
+
+/// What a domain contributes to the `ngx` table of a new VM.
+pub(crate) struct Domain {
+    /// Functions: the table below `ngx` (empty: `ngx` itself), the name, the function.
+    pub(crate) functions:
+        &'static [(&'static core::ffi::CStr, &'static core::ffi::CStr, Function)],
+    /// What is more than a function; the `ngx` table is on top of the stack.
+    pub(crate) setup: Option<fn(Stack, &resty_core::Found)>,
+}
+
+const DOMAINS: &[&Domain] = &[
+    &config::DOMAIN,
+    &output::DOMAIN,
+    &log::DOMAIN,
+    &sleep::DOMAIN,
+    &coroutine::DOMAIN,
+    &request::DOMAIN,
+    &absent::DOMAIN,
+];
+
+/// Makes the global `ngx`. stack: [-0, +0, m]
+pub(crate) fn install(stack: Stack, found: &resty_core::Found) {
+    stack.new_table(0, 115);
+    for domain in DOMAINS {
+        for (table, name, function) in domain.functions {
+            push_table(stack, table.to_bytes());
+            stack.push_function(*function, 0);
+            stack.set_raw_field(-2, name.to_bytes());
+            stack.pop(1);
+        }
+        if let Some(setup) = domain.setup {
+            setup(stack, found);
+        }
+    }
+    stack.global(c"package");
+    stack.raw_field(-1, b"loaded");
+    stack.push_value(-3);
+    stack.set_raw_field(-2, b"ngx");
+    stack.pop(2);
+    stack.set_global(c"ngx");
+}
+
+/// Pushes the table `name` of the table on top, a new one if there is none yet; the empty name is the
+/// table itself. stack: [-0, +1, m]
+fn push_table(stack: Stack, name: &[u8]) {
+    if name.is_empty() {
+        stack.push_value(-1);
+        return;
+    }
+    stack.raw_field(-1, name);
+    if stack.kind(-1) == crate::vm::Kind::Nil {
+        stack.pop(1);
+        stack.new_table(0, 8);
+        stack.push_value(-1);
+        stack.set_raw_field(-3, name);
+    }
+}
+
+/// The message handler of protected calls: adds a traceback to an error that is text.
+pub(crate) const TRACEBACK: Function = lua_fn!(traceback);
+
+fn traceback(call: &Call<'_>) -> Result<Top> {
+    let stack = call.stack();
+    stack.set_top(1);
+    if stack.bytes(1).is_some() {
+        stack.global(c"debug");
+        stack.raw_field(-1, b"traceback");
+        stack.push_value(1);
+        // Skips this function and the handler's caller.
+        stack.push_integer(2);
+        stack.call(2, 1, 0);
+    }
+    Ok(Top(1))
+}

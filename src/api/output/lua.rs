@@ -1,0 +1,161 @@
+//! What Lua calls to write the response.
+use super::flatten::{self, Sink};
+use super::flush;
+use crate::api::Domain;
+use crate::coroutine::{current_or, in_phase};
+use crate::nginx::output::{Mark, Output, Refused, Stopped};
+use crate::nginx::{Phases, Request, debug};
+use crate::vm::{Call, Error, Kind, Result, Yield, lua_fn};
+
+pub(crate) const DOMAIN: Domain = Domain {
+    functions: &[
+        (c"", c"send_headers", lua_fn!(send_headers)),
+        (c"", c"print", lua_fn!(print)),
+        (c"", c"say", lua_fn!(say)),
+        (c"", c"flush", lua_fn!(flush_output)),
+        (c"", c"eof", lua_fn!(eof)),
+    ],
+    setup: None,
+};
+
+/// What a successful call returns.
+const DONE: i32 = 1;
+
+const NO_REQUEST: &str = "no request object found";
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::fail(refused.text())
+    }
+}
+
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Self {
+        Refused::FilterError.into()
+    }
+}
+
+/// The response as the place where values are written to.
+struct Body<'a> {
+    output: &'a Output,
+    request: Request,
+}
+
+impl Sink for Body<'_> {
+    type Mark = Mark;
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) -> Option<()> {
+        self.output.append(self.request, bytes)
+    }
+
+    fn mark(&self) -> Mark {
+        self.output.mark()
+    }
+
+    fn rewind(&mut self, mark: Mark) {
+        self.output.take_back(mark);
+    }
+}
+
+fn say(call: &Call<'_>) -> Result<i32> {
+    write(call, b"\n", "lua say response")
+}
+
+fn print(call: &Call<'_>) -> Result<i32> {
+    write(call, b"", "lua print response")
+}
+
+fn write(call: &Call<'_>, end: &[u8], what: &str) -> Result<i32> {
+    let ctx = in_phase(current_or(call, NO_REQUEST)?, Phases::REQUEST)?;
+    let (r, output) = (ctx.request, &ctx.output);
+    output.check_writable(r)?;
+    let mark = output.mark();
+    let mut body = Body { output, request: r };
+    if let Err(error) = write_args(&mut body, call, end) {
+        output.take_back(mark);
+        return Err(error);
+    }
+    if output.mark() == mark {
+        output.send_headers(r)?;
+        return Ok(DONE);
+    }
+    debug!(r.log(), "{what}");
+    match output.begin_body(r) {
+        Ok(true) => {
+            if output.is_buffering() {
+                debug!(r.log(), "lua buffering output bufs for the HTTP 1.0 request");
+            }
+            output.wrote(r)?;
+        }
+        Ok(false) => output.take_back(mark),
+        Err(stopped) => {
+            output.take_back(mark);
+            return Err(stopped.into());
+        }
+    }
+    debug!(r.log(), "{what} has {}busy bufs", if output.has_busy() { "" } else { "no " });
+    Ok(DONE)
+}
+
+#[inline]
+fn write_args(body: &mut Body<'_>, call: &Call<'_>, end: &[u8]) -> Result<()> {
+    let stack = call.stack();
+    for arg in 1..=call.count() {
+        let kind = call.kind(arg);
+        if kind == Kind::Table {
+            flatten::array(body, stack, arg, arg)?;
+        } else if !flatten::scalar(body, stack, arg, kind)? {
+            return Err(Error::arg(
+                arg,
+                format!(
+                    "string, number, boolean, nil, ngx.null, or array table expected, but got {}",
+                    kind.name()
+                ),
+            ));
+        }
+    }
+    body.put(end).ok_or(Error::raise("no memory"))
+}
+
+fn flush_output(call: &Call<'_>) -> Result<core::result::Result<i32, Yield>> {
+    let args = call.count();
+    if args > 1 {
+        let message = format!("attempt to pass {args} arguments, but accepted 0 or 1");
+        return Err(Error::Raise(message.into()));
+    }
+    let ctx = current_or(call, NO_REQUEST)?;
+    let wait = args == 1 && ctx.request.is_main() && call.boolean(1)?;
+    let ctx = in_phase(ctx, Phases::REQUEST)?;
+    let r = ctx.request;
+    ctx.output.flush(r, wait)?;
+    if !wait || !Output::is_blocked(r) {
+        debug!(r.log(), "lua flush asynchronously");
+        return Ok(Ok(DONE));
+    }
+    debug!(r.log(), "lua flush requires waiting: buffered 0x{:x}", r.buffered());
+    flush::wait(ctx).map(Err)
+}
+
+fn eof(call: &Call<'_>) -> Result<i32> {
+    let ctx = current_or(call, NO_REQUEST)?;
+    if call.count() != 0 {
+        return Err(Error::raise("no argument is expected"));
+    }
+    if ctx.output.seen_eof() {
+        return Err(Refused::SeenEof.into());
+    }
+    let ctx = in_phase(ctx, Phases::REQUEST)?;
+    debug!(ctx.log(), "lua send eof");
+    ctx.output.finish(ctx.request)?;
+    Ok(DONE)
+}
+
+fn send_headers(call: &Call<'_>) -> Result<i32> {
+    let ctx = in_phase(current_or(call, "no request found")?, Phases::REQUEST)?;
+    if !ctx.headers_sent() {
+        debug!(ctx.log(), "lua send headers");
+        ctx.output.send_headers(ctx.request)?;
+    }
+    Ok(DONE)
+}

@@ -1,0 +1,2 @@
+//! `ngx.status`, `ngx.header`, `ngx.headers_sent`.
+mod ffi;

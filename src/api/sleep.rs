@@ -1,0 +1,59 @@
+//! `ngx.sleep(seconds)`.
+use super::Domain;
+use crate::coroutine::{Suspension, Waker, current, in_phase};
+use crate::nginx::log::Text;
+use crate::nginx::{Log, Msec, Phases, Timer, debug};
+use crate::vm::{Call, Error, Result, Yield, lua_fn};
+
+pub(crate) const DOMAIN: Domain =
+    Domain { functions: &[(c"", c"sleep", lua_fn!(sleep))], setup: None };
+
+/// Owning the timer is the whole wait: dropping it (abort, kill, exit) disarms it.
+struct Sleep {
+    timer: Box<Timer>,
+}
+
+impl Suspension for Sleep {}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if self.timer.is_armed() {
+            debug!(Log::cycle(), "lua clean up the timer for pending ngx.sleep");
+        } else if self.timer.is_posted() {
+            debug!(Log::cycle(), "lua clean up the posted event for pending ngx.sleep");
+        }
+    }
+}
+
+/// A sleep of 0 lets the event loop run once. Reference: it needs a patched nginx for that, and
+/// arms a timer (and warns) on a stock one.
+fn sleep(call: &Call<'_>) -> Result<Yield> {
+    call.expect_args(1)?;
+    let ctx = current(call)?;
+    let seconds = call.number(1)?;
+    let delay = Msec::from_secs(seconds).ok_or_else(|| {
+        let ms = (seconds * 1000.0) as i64;
+        Error::Raise(format!("invalid sleep duration \"{ms}\"").into())
+    })?;
+    let ctx = in_phase(ctx, Phases::YIELDABLE)?;
+    let log = ctx.log();
+    let result = ctx.suspend(|waker| {
+        let fire = move || on_timer(waker);
+        let timer = if delay.0 == 0 {
+            Timer::next_round(log, fire)
+        } else {
+            Timer::after(delay, log, fire)
+        };
+        Ok(Sleep { timer })
+    });
+    debug!(log, "lua ready to sleep for {} ms", delay.0);
+    result
+}
+
+fn on_timer(waker: Waker) {
+    let Some(ctx) = waker.context() else { return };
+    let r = ctx.request;
+    r.enter_log();
+    debug!(r.log(), "lua sleep timer expired: \"{}?{}\"", Text(r.uri()), Text(r.args()));
+    waker.wake();
+}

@@ -1,0 +1,334 @@
+//! `RequestCtx`: what the module knows of a request while Lua works on it.
+//!
+//! It lies in the request's pool and is shared by every API call, hence `Cell`s and no `&mut`. nginx
+//! forgets it at an internal redirect (the next phase makes a new one), but its memory stays until
+//! the request's pool goes, and its coroutines until the request's cleanup.
+#![allow(unsafe_code)]
+use core::cell::Cell;
+use core::ffi::{c_int, c_void};
+use core::ptr::NonNull;
+
+use super::recycle;
+use super::suspension::{Suspension, Waker};
+use super::task::{Co, Role, Status};
+use crate::conf::{LocConf, MainConf};
+use crate::nginx::{Log, Output, Phase, Phases, Request, debug, slot};
+use crate::vm::sys::LUA_NOREF;
+use crate::vm::{Call, Error, Result, Stack, Thread, Vm, Yield};
+
+/// What the running coroutine asked for when it yielded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ask {
+    /// Nothing: it waits for its suspension.
+    Wait,
+    /// `coroutine.resume`: `current` is the coroutine to run.
+    Resume,
+    /// `coroutine.yield`.
+    Yield,
+}
+
+pub(crate) struct RequestCtx {
+    pub(crate) request: Request,
+    pub(crate) vm: Vm,
+    pub(crate) output: Output,
+    phase: Cell<Phase>,
+    /// The phases whose handler has started and not let the request go on.
+    entered: Cell<Phases>,
+    pub(super) entry: Cell<Option<Co>>,
+    pub(super) current: Cell<Option<Co>>,
+    /// The coroutines that Lua code made, newest first.
+    others: Cell<Option<Co>>,
+    /// The queue of coroutines that are ready to run.
+    ready: Cell<Option<Co>>,
+    pub(super) asked: Cell<Ask>,
+    /// What `ngx.exit` was called with.
+    exit: Cell<Option<c_int>>,
+    /// The reference of `ngx.ctx`'s table, in the table that lua-resty-core keeps.
+    ctx_ref: Cell<c_int>,
+    cleanup_is_set: Cell<bool>,
+    drive: Cell<fn(&Self)>,
+}
+
+impl RequestCtx {
+    /// The context of `r`, if Lua has worked on it.
+    #[inline]
+    pub(crate) fn of<'a>(r: Request) -> Option<&'a Self> {
+        // SAFETY: null or stored by `create`; the pool outlives its use.
+        unsafe { slot::ctx(r).cast::<Self>().as_ref() }
+    }
+
+    /// A context for `r`, whose Lua code runs in `vm`.
+    pub(crate) fn create<'a>(r: Request, vm: Vm) -> Option<&'a Self> {
+        let options = LocConf::of(r).output_options();
+        let ctx = r.pool().place(Self {
+            request: r,
+            vm,
+            output: Output::new(options),
+            phase: Cell::new(Phase::Init),
+            entered: Cell::new(Phases::NONE),
+            entry: Cell::new(None),
+            current: Cell::new(None),
+            others: Cell::new(None),
+            ready: Cell::new(None),
+            asked: Cell::new(Ask::Wait),
+            exit: Cell::new(None),
+            ctx_ref: Cell::new(LUA_NOREF),
+            cleanup_is_set: Cell::new(false),
+            drive: Cell::new(|_| {}),
+        })?;
+        slot::set_ctx(r, core::ptr::from_ref(ctx).cast());
+        Some(ctx)
+    }
+
+    /// Makes nginx find the context again after a special response has cleared the request's.
+    pub(crate) fn reattach(&self) {
+        slot::set_ctx(self.request, core::ptr::from_ref(self).cast());
+    }
+
+    pub(crate) fn log(&self) -> Log {
+        self.request.log()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.phase.set(phase);
+    }
+
+    pub(crate) fn has_entered(&self, phase: Phase) -> bool {
+        self.entered.get().contains(phase)
+    }
+
+    /// The phase's handler lets the request go on.
+    pub(crate) fn leave(&self, phase: Phase) {
+        self.entered.set(self.entered.get().without(phase));
+    }
+
+    pub(crate) fn entered_content(&self) -> bool {
+        self.has_entered(Phase::Content)
+    }
+
+    pub(crate) fn ctx_ref(&self) -> c_int {
+        self.ctx_ref.get()
+    }
+
+    pub(crate) fn set_ctx_ref(&self, reference: c_int) {
+        self.ctx_ref.set(reference);
+    }
+
+    pub(crate) fn exit_code(&self) -> Option<c_int> {
+        self.exit.get()
+    }
+
+    pub(crate) fn set_exit(&self, code: c_int) {
+        self.exit.set(Some(code));
+    }
+
+    pub(crate) fn headers_sent(&self) -> bool {
+        self.output.headers_sent(self.request)
+    }
+
+    /// Begins a phase: what an earlier one left is dropped, and an entry coroutine made for the chunk
+    /// on top of the VM's stack, which it takes.
+    pub(crate) fn start(&self, phase: Phase, drive: fn(&Self)) -> Option<Co> {
+        if self.entry.get().is_some() || self.others.get().is_some() {
+            self.drop_coroutines();
+        }
+        self.exit.set(None);
+        self.asked.set(Ask::Wait);
+        self.phase.set(phase);
+        self.entered.set(Phases::of(&[phase]));
+        self.drive.set(drive);
+        if !self.cleanup_is_set.get() {
+            let ctx: *const Self = self;
+            self.request.on_cleanup(Self::on_request_end, ctx.cast())?;
+            self.cleanup_is_set.set(true);
+        }
+        let co = recycle::take(self.vm, self.log());
+        self.vm.stack().move_to(co.stack(), 1);
+        co.role.set(Role::Entry);
+        co.status.set(Status::Running);
+        self.bind(co);
+        self.entry.set(Some(co));
+        Some(co)
+    }
+
+    /// Ties a coroutine to this request: Lua finds the request through it.
+    fn bind(&self, co: Co) {
+        co.ctx.set(Some(NonNull::from(self)));
+        if self.vm.chunks() == crate::vm::state::ChunkKind::Factory && co.role.get() == Role::Entry
+        {
+            co.stack().isolate_globals();
+        }
+        co.stack().set_owner(self.request.as_ptr().cast());
+        co.stack().set_companion(co.as_ptr().cast());
+    }
+
+    /// A coroutine for the Lua function at `function` of `from`; it is left on top of `from`.
+    pub(crate) fn create_coroutine(&self, from: Stack, function: c_int, role: Role) -> Co {
+        let co = Co::new(Thread::unanchored(self.vm), role);
+        self.bind(co);
+        co.next.set(self.others.replace(Some(co)));
+        self.vm.stack().move_to(from, 1);
+        from.push_value(function);
+        from.move_to(co.stack(), 1);
+        co
+    }
+
+    pub(crate) fn coroutines(&self) -> impl Iterator<Item = Co> {
+        let others = core::iter::successors(self.others.get(), |co| co.next.get());
+        self.entry.get().into_iter().chain(others)
+    }
+
+    pub(crate) fn current(&self) -> Option<Co> {
+        self.current.get()
+    }
+
+    pub(crate) fn is_entry(&self, co: Co) -> bool {
+        self.entry.get() == Some(co)
+    }
+
+    /// Puts a coroutine at the end of the queue of those that are ready.
+    pub(super) fn make_ready(&self, co: Co) {
+        let mut last = &self.ready;
+        while let Some(next) = last.get() {
+            // SAFETY: [ctx-owns-threads]; the queue's links lie in its coroutines.
+            last = unsafe { &(*next.as_ptr()).next_ready };
+        }
+        co.next_ready.set(None);
+        last.set(Some(co));
+    }
+
+    /// The first coroutine that is ready.
+    pub(crate) fn next_ready(&self) -> Option<Co> {
+        let co = self.ready.get()?;
+        self.ready.set(co.next_ready.take());
+        Some(co)
+    }
+
+    /// Runs what is ready, from an nginx event; the request may be gone afterwards.
+    pub(super) fn drive(&self) {
+        (self.drive.get())(self);
+    }
+
+    /// The running coroutine, which is about to yield, wants `child` to run in its place.
+    pub(crate) fn ask_to_resume(&self, child: Co) {
+        let parent = self.current.get();
+        if let Some(parent) = parent {
+            parent.set_status(Status::Normal);
+        }
+        child.parent.set(parent);
+        child.set_status(Status::Running);
+        self.asked.set(Ask::Resume);
+        self.current.set(Some(child));
+    }
+
+    /// The running coroutine, which is about to yield, gives way to whoever resumed it.
+    pub(crate) fn ask_to_yield(&self) {
+        if let Some(co) = self.current.get() {
+            co.set_status(Status::Suspended);
+            if let Some(parent) = co.parent.get() {
+                parent.set_status(Status::Running);
+            }
+        }
+        self.asked.set(Ask::Yield);
+    }
+
+    /// Parks the running coroutine. `arm` receives the waker that its event handler must fire once.
+    pub(crate) fn suspend<S: Suspension + 'static>(
+        &self,
+        arm: impl FnOnce(Waker) -> Result<S>,
+    ) -> Result<Yield> {
+        let co = self.current.get().ok_or(Error::raise("no co ctx found"))?;
+        co.cancel();
+        let suspension = arm(Waker::new(co))?;
+        self.asked.set(Ask::Wait);
+        co.waiting.set(Some(Box::new(suspension)));
+        Ok(Yield::NOTHING)
+    }
+
+    /// A write event of the client's connection: wakes the coroutines whose wait it ends. The request
+    /// may be gone afterwards.
+    pub(crate) fn wake_on_write(&self) {
+        let mut woken = None;
+        for co in self.coroutines() {
+            let Some(suspension) = co.waiting.take() else { continue };
+            if !suspension.on_write_event() {
+                co.waiting.set(Some(suspension));
+            } else {
+                co.results.set(suspension.results(co.stack()));
+                self.make_ready(co);
+                woken = Some(co);
+            }
+        }
+        if woken.is_some() {
+            self.drive();
+        }
+    }
+
+    /// Gives an entry coroutine that has ended back to the pool.
+    pub(super) fn release_entry(&self) {
+        if let Some(co) = self.entry.take() {
+            let max = MainConf::of(self.request).thread_cache_max_entries;
+            recycle::give(self.vm, co, self.log(), max.unsigned_abs());
+        }
+    }
+
+    /// Ends every coroutine of the request and cancels what they wait for.
+    pub(crate) fn drop_coroutines(&self) {
+        debug!(self.log(), "http lua finalize threads");
+        self.ready.set(None);
+        self.current.set(None);
+        while let Some(co) = self.others.get() {
+            self.others.set(co.next.take());
+            co.cancel();
+            // The Lua coroutine may live on in a table; it is nobody's now.
+            co.free();
+        }
+        if let Some(co) = self.entry.get() {
+            co.cancel();
+            self.release_entry();
+        }
+    }
+
+    unsafe extern "C" fn on_request_end(data: *mut c_void) {
+        // SAFETY: registered by `start`; the context's memory outlives the request's cleanups.
+        let ctx = unsafe { &*data.cast::<Self>() };
+        debug!(ctx.log(), "lua request cleanup: forcible=0");
+        ctx.cleanup_is_set.set(false);
+        ctx.drop_coroutines();
+    }
+}
+
+/// The request of the coroutine that makes `call`, for APIs that need no context.
+pub(crate) fn request_of(stack: Stack) -> Option<Request> {
+    // SAFETY: set by `bind` or by the phases that run on the main coroutine; [request-alive].
+    unsafe { Request::from_raw(stack.owner().cast()) }
+}
+
+/// The request context of the coroutine that makes `call`; `missing` is what the reference says where
+/// there is no request.
+pub(crate) fn current_or<'c>(call: &'c Call<'_>, missing: &'static str) -> Result<&'c RequestCtx> {
+    let r = request_of(call.stack()).ok_or(Error::raise(missing))?;
+    RequestCtx::of(r).ok_or(Error::raise("no request ctx found"))
+}
+
+/// The request context of the coroutine that makes `call`.
+pub(crate) fn current<'c>(call: &'c Call<'_>) -> Result<&'c RequestCtx> {
+    current_or(call, "no request found")
+}
+
+/// `ctx`, if the API is allowed in its phase.
+pub(crate) fn in_phase(ctx: &RequestCtx, allowed: Phases) -> Result<&RequestCtx> {
+    if allowed.contains(ctx.phase()) {
+        return Ok(ctx);
+    }
+    Err(Error::Raise(disabled(ctx.phase()).into()))
+}
+
+/// What is said of an API that does not work in a phase.
+pub(crate) fn disabled(phase: Phase) -> String {
+    format!("API disabled in the context of {}", phase.context_name())
+}

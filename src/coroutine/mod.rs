@@ -1,0 +1,14 @@
+//! Coroutines of a request: who runs, who waits, and for what.
+//!
+//! The scheduler never learns which API suspended a coroutine: the coroutine owns a [`Suspension`],
+//! and dropping that cancels the wait. No borrow is held while Lua runs.
+pub(crate) mod context;
+pub(crate) mod recycle;
+pub(crate) mod scheduler;
+pub(crate) mod suspension;
+pub(crate) mod task;
+
+pub(crate) use context::{RequestCtx, current, current_or, disabled, in_phase, request_of};
+pub(crate) use scheduler::Run;
+pub(crate) use suspension::{Suspension, Waker};
+pub(crate) use task::{Co, Role, Status};

@@ -1,0 +1,237 @@
+//! The scheduler: resumes a coroutine, and whatever it resumes in turn, until all of them wait or
+//! the entry coroutine has ended.
+//!
+//! Coroutines made by Lua run beside their parent, not on top of it: `coroutine.resume` yields to
+//! here, and the child is resumed from here. So any of them can be suspended by any API.
+use super::context::{Ask, RequestCtx};
+use super::task::{Co, Role, Status};
+use crate::nginx::log::Text;
+use crate::nginx::{Level, debug};
+use crate::vm::thread::Failure;
+use crate::vm::{Step, traceback};
+
+/// How a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Run {
+    /// Coroutines wait.
+    Suspended,
+    /// The entry coroutine has ended, and nothing else runs.
+    Finished,
+    /// `ngx.exit` was called.
+    Exited,
+    /// The entry coroutine failed; it has been logged.
+    Failed,
+}
+
+/// What to do after one step of one coroutine.
+enum Next {
+    Resume(Co, i32),
+    Stop(Run),
+}
+
+impl RequestCtx {
+    /// Runs `co`, for which `args` values lie on its stack.
+    pub(crate) fn run(&self, co: Co, args: i32) -> Run {
+        debug!(self.log(), "lua run thread, top:{} c:{}", co.stack().top(), self.request.count());
+        let mut next = Next::Resume(co, args);
+        loop {
+            next = match next {
+                Next::Resume(co, args) => self.step(co, args),
+                Next::Stop(run) => {
+                    self.current.set(None);
+                    return run;
+                }
+            }
+        }
+    }
+
+    /// Runs the coroutines that are ready, up to one that ends the run.
+    pub(crate) fn run_ready(&self) -> Run {
+        while let Some(co) = self.next_ready() {
+            if co.status() != Status::Running {
+                continue;
+            }
+            let run = self.run(co, co.results.take());
+            debug!(self.log(), "lua run thread returned {}", self.run_code(run));
+            if run != Run::Suspended {
+                return run;
+            }
+        }
+        Run::Suspended
+    }
+
+    /// nginx's number of a run's end, as debug lines show it.
+    fn run_code(&self, run: Run) -> i32 {
+        match run {
+            Run::Suspended => -2,
+            Run::Finished => 0,
+            Run::Exited => self.exit_code().unwrap_or_default(),
+            Run::Failed if self.headers_sent() => -1,
+            Run::Failed => 500,
+        }
+    }
+
+    fn step(&self, co: Co, args: i32) -> Next {
+        self.current.set(Some(co));
+        if co.propagates.take() {
+            return self.on_failure(co, Failure::Runtime);
+        }
+        self.asked.set(Ask::Wait);
+        let step = co.thread.resume(args);
+        debug!(self.log(), "lua resume returned {}", code(step));
+        match step {
+            Step::Yielded => self.on_yield(co),
+            Step::Finished => self.on_finish(co),
+            Step::Failed(failure) => {
+                // The failure may have hit while it asked to resume another one.
+                self.current.set(Some(co));
+                self.on_failure(co, failure)
+            }
+        }
+    }
+
+    fn on_yield(&self, co: Co) -> Next {
+        debug!(self.log(), "lua thread yielded");
+        if self.exit_code().is_some() {
+            co.cancel();
+            co.set_status(Status::Dead);
+            return Next::Stop(Run::Exited);
+        }
+        match self.asked.replace(Ask::Wait) {
+            Ask::Wait => Next::Stop(Run::Suspended),
+            Ask::Resume => {
+                debug!(self.log(), "lua coroutine: resume");
+                // The arguments are what the parent yielded.
+                let Some(child) = self.current() else { return Next::Stop(Run::Suspended) };
+                let args = co.stack().top();
+                co.stack().move_to(child.stack(), args);
+                Next::Resume(child, args)
+            }
+            Ask::Yield => {
+                debug!(self.log(), "lua coroutine: yield");
+                self.on_user_yield(co)
+            }
+        }
+    }
+
+    fn on_user_yield(&self, co: Co) -> Next {
+        let Some(parent) = co.parent.get().filter(|_| co.role.get() != Role::Entry) else {
+            // Nobody resumed it: it gives way to those that are ready, and goes on.
+            co.stack().set_top(0);
+            co.set_status(Status::Running);
+            if let Some(first) = self.next_ready() {
+                self.make_ready(co);
+                return Next::Resume(first, first.results.take());
+            }
+            return Next::Resume(co, 0);
+        };
+        let values = co.stack().top();
+        Next::Resume(parent, hand_over(co, parent, values))
+    }
+
+    fn on_finish(&self, co: Co) -> Next {
+        co.cancel();
+        co.set_status(Status::Dead);
+        debug!(self.log(), "lua light thread ended normally");
+        if self.is_entry(co) {
+            self.release_entry();
+            return Next::Stop(Run::Finished);
+        }
+        let Some(parent) = co.parent.get() else { return self.orphaned() };
+        let values = co.stack().top();
+        let results = hand_over(co, parent, values);
+        parent.set_status(Status::Running);
+        debug!(self.log(), "lua coroutine: lua user thread ended normally");
+        Next::Resume(parent, results)
+    }
+
+    fn on_failure(&self, co: Co, failure: Failure) -> Next {
+        co.cancel();
+        if failure == Failure::Memory {
+            self.log().write(Level::Alert, failure.text().as_bytes());
+        }
+        if self.is_entry(co) {
+            return self.entry_failed(co, failure);
+        }
+        co.set_status(Status::Dead);
+        let Some(parent) = co.parent.get() else { return self.orphaned() };
+        parent.set_status(Status::Running);
+        if co.role.get() == Role::Wrapped {
+            // The parent fails with the same error, from where it called the function.
+            co.stack().push_value(-1);
+            co.stack().move_to(parent.stack(), 1);
+            parent.propagates.set(true);
+            return Next::Resume(parent, 0);
+        }
+        parent.stack().push_boolean(false);
+        co.stack().move_to(parent.stack(), 1);
+        Next::Resume(parent, 2)
+    }
+
+    fn entry_failed(&self, co: Co, failure: Failure) -> Next {
+        let message = co.stack().error_message();
+        let stacks = self.blame(co).ancestry().map(Co::stack);
+        self.log().print(
+            Level::Error,
+            format_args!(
+                "lua entry thread aborted: {}: {}\n{}",
+                failure.text(),
+                Text(message),
+                traceback::of(stacks)
+            ),
+        );
+        self.stop_failed()
+    }
+
+    /// The coroutine where the error arose: a wrapped child that handed it on, or `co` itself.
+    fn blame(&self, co: Co) -> Co {
+        self.coroutines()
+            .find(|c| c.role.get() == Role::Wrapped && c.parent.get() == Some(co) && c.failed())
+            .map_or(co, |child| self.blame(child))
+    }
+
+    fn orphaned(&self) -> Next {
+        self.log().write(Level::Error, b"lua handler aborted: user coroutine has no parent");
+        self.stop_failed()
+    }
+
+    fn stop_failed(&self) -> Next {
+        if self.request.filter_finalize() {
+            self.reattach();
+        }
+        self.drop_coroutines();
+        Next::Stop(Run::Failed)
+    }
+}
+
+impl super::task::Coroutine {
+    /// Whether it ended with an error that it handed to its parent.
+    fn failed(&self) -> bool {
+        self.status.get() == Status::Dead && self.thread.stack().top() > 0
+    }
+}
+
+/// Moves the topmost `values` of `co` to `parent`, as what its `resume` returns; with `true` in front
+/// unless the coroutine is wrapped.
+fn hand_over(co: Co, parent: Co, values: i32) -> i32 {
+    if co.role.get() == Role::Wrapped {
+        co.stack().move_to(parent.stack(), values);
+        return values;
+    }
+    parent.stack().reserve(values + 1);
+    parent.stack().push_boolean(true);
+    co.stack().move_to(parent.stack(), values);
+    values + 1
+}
+
+/// LuaJIT's number of a step, as debug lines show it.
+const fn code(step: Step) -> i32 {
+    match step {
+        Step::Finished => 0,
+        Step::Yielded => 1,
+        Step::Failed(Failure::Runtime) => 2,
+        Step::Failed(Failure::Syntax) => 3,
+        Step::Failed(Failure::Memory) => 4,
+        Step::Failed(_) => 5,
+    }
+}

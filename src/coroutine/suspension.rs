@@ -1,0 +1,54 @@
+//! Waiting: what a suspended coroutine owns, and how it is woken.
+use super::context::RequestCtx;
+use super::task::Co;
+use crate::nginx::{guard, request::run_posted};
+use crate::vm::Stack;
+
+/// What a suspended coroutine waits for. Owning it is waiting; dropping it cancels the wait.
+pub(crate) trait Suspension {
+    /// Pushes what the suspended Lua call returns, and returns the number of values; called once,
+    /// right before the coroutine is resumed.
+    fn results(self: Box<Self>, _stack: Stack) -> i32 {
+        0
+    }
+
+    /// The client's socket became writable, or its send timer ran out; whether that ends the wait.
+    fn on_write_event(&self) -> bool {
+        false
+    }
+}
+
+/// Wakes the coroutine that waits, from an nginx event handler. Whoever holds one is owned by the
+/// coroutine's [`Suspension`], so it cannot outlive the coroutine.
+#[derive(Clone, Copy)]
+pub(crate) struct Waker {
+    co: Co,
+}
+
+impl Waker {
+    pub(super) const fn new(co: Co) -> Self {
+        Self { co }
+    }
+
+    pub(crate) fn context<'a>(self) -> Option<&'a RequestCtx> {
+        #[allow(unsafe_code)]
+        // SAFETY: [ctx-owns-threads]
+        self.co.ctx.get().map(|ctx| unsafe { ctx.as_ref() })
+    }
+
+    /// Lets the suspended call return, and runs the coroutine on. For handlers that the event loop
+    /// calls: the request, and everything that belongs to it, may be gone afterwards.
+    pub(crate) fn wake(self) {
+        let Some(ctx) = self.context() else { return };
+        let Some(suspension) = self.co.waiting.take() else { return };
+        let r = ctx.request;
+        r.enter_log();
+        let (connection, detached) = (r.connection(), r.is_detached());
+        self.co.results.set(suspension.results(self.co.stack()));
+        ctx.make_ready(self.co);
+        guard((), || ctx.drive());
+        if !detached {
+            run_posted(connection);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `Coroutine`: our bookkeeping of one Lua coroutine, and `Co`, the handle to it.
+#![allow(unsafe_code)]
+use core::cell::Cell;
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+use super::context::RequestCtx;
+use super::suspension::Suspension;
+use crate::vm::{Stack, Thread};
+
+/// What a coroutine is to its request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// Runs the chunk of a phase.
+    Entry,
+    /// Made by `coroutine.create`; an error ends it and is returned to whoever resumed it.
+    User,
+    /// Made by `coroutine.wrap`; an error is raised in whoever resumed it.
+    Wrapped,
+}
+
+/// As `coroutine.status` tells it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Status {
+    Running,
+    Suspended,
+    /// Has resumed another one and waits for it.
+    Normal,
+    Dead,
+}
+
+impl Status {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Suspended => "suspended",
+            Self::Normal => "normal",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+pub(crate) struct Coroutine {
+    pub(super) thread: Thread,
+    pub(super) ctx: Cell<Option<NonNull<RequestCtx>>>,
+    pub(super) role: Cell<Role>,
+    pub(super) status: Cell<Status>,
+    /// Who resumed it.
+    pub(super) parent: Cell<Option<Co>>,
+    /// An error of a wrapped child that is to be raised here.
+    pub(super) propagates: Cell<bool>,
+    pub(super) waiting: Cell<Option<Box<dyn Suspension>>>,
+    /// Values on its stack for the next resume.
+    pub(super) results: Cell<i32>,
+    /// The next one that is ready to run.
+    pub(super) next_ready: Cell<Option<Co>>,
+    /// The next one of the same request, or of the pool of unused ones.
+    pub(super) next: Cell<Option<Co>>,
+}
+
+/// A handle to a coroutine, which lives as long as its request's context ([ctx-owns-threads]).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Co(NonNull<Coroutine>);
+
+impl Co {
+    pub(super) fn new(thread: Thread, role: Role) -> Self {
+        let co = Coroutine {
+            thread,
+            ctx: Cell::new(None),
+            role: Cell::new(role),
+            status: Cell::new(Status::Suspended),
+            parent: Cell::new(None),
+            propagates: Cell::new(false),
+            waiting: Cell::new(None),
+            results: Cell::new(0),
+            next_ready: Cell::new(None),
+            next: Cell::new(None),
+        };
+        Self(NonNull::from(Box::leak(Box::new(co))))
+    }
+
+    pub(super) fn free(self) {
+        // SAFETY: made by `new`; the owner frees it once.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+
+    pub(crate) fn stack(self) -> Stack {
+        self.thread.stack()
+    }
+
+    /// The bookkeeping of the coroutine `stack`, if it belongs to the request of `ctx`.
+    pub(crate) fn of(ctx: &RequestCtx, stack: Stack) -> Option<Self> {
+        ctx.coroutines().find(|co| co.stack() == stack)
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut Coroutine {
+        self.0.as_ptr()
+    }
+
+    pub(crate) fn status(self) -> Status {
+        self.status.get()
+    }
+
+    pub(crate) fn set_status(self, status: Status) {
+        self.status.set(status);
+    }
+
+    /// Cancels what the coroutine waits for.
+    pub(crate) fn cancel(self) {
+        drop(self.waiting.take());
+    }
+
+    /// The coroutine, who resumed it, and so on outwards.
+    pub(crate) fn ancestry(self) -> impl Iterator<Item = Self> {
+        core::iter::successors(Some(self), |co| {
+            co.parent.get().filter(|parent| parent.status() != Status::Dead)
+        })
+    }
+}
+
+impl Deref for Co {
+    type Target = Coroutine;
+
+    fn deref(&self) -> &Coroutine {
+        // SAFETY: [ctx-owns-threads]
+        unsafe { self.0.as_ref() }
+    }
+}

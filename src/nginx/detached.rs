@@ -1,0 +1,122 @@
+//! A request without a client, for Lua that runs outside of any: worker start and end.
+//!
+//! The connection is no connection of the event loop: it only carries a log and `fd == -1`, by which
+//! every part of the module knows that nobody is there.
+#![allow(unsafe_code)]
+use core::ptr;
+
+use super::log::Log;
+use super::pool::Pool;
+use super::request::Request;
+use super::sys;
+
+/// A detached request with its connection and pool; dropping it runs the request's cleanups.
+pub(crate) struct Detached {
+    pool: *mut sys::ngx_pool_t,
+    request: Request,
+}
+
+/// The configuration a detached request runs under.
+pub(crate) struct Confs {
+    pub(crate) main: *mut *mut core::ffi::c_void,
+    pub(crate) server: *mut *mut core::ffi::c_void,
+    pub(crate) location: *mut *mut core::ffi::c_void,
+}
+
+impl Confs {
+    /// The `http {}` level of a cycle.
+    pub(crate) fn of_http(cycle: *mut sys::ngx_cycle_t) -> Option<Self> {
+        // SAFETY: [conf-callback]
+        unsafe {
+            let http = *(*cycle).conf_ctx.add((*(&raw const sys::ngx_http_module)).index);
+            let ctx = http.cast::<sys::ngx_http_conf_ctx_t>().as_ref()?;
+            Some(Self { main: ctx.main_conf, server: ctx.srv_conf, location: ctx.loc_conf })
+        }
+    }
+}
+
+impl Detached {
+    /// A detached request whose log lines end in `, context: <context>`.
+    pub(crate) fn new(confs: &Confs, context: Option<&'static core::ffi::CStr>) -> Option<Self> {
+        // SAFETY: everything is allocated zeroed from a pool of its own, the state nginx itself
+        // starts from; `ctx` has a slot for every module.
+        unsafe {
+            let cycle_log = Log::cycle().as_ptr();
+            let pool = sys::ngx_create_pool(4096, cycle_log);
+            let handle = Pool::from_raw(pool)?;
+            let c: *mut sys::ngx_connection_t = zeroed(handle)?;
+            let r: *mut sys::ngx_http_request_t = zeroed(handle)?;
+            let log: *mut sys::ngx_log_t = zeroed(handle)?;
+            *log = *cycle_log;
+            (*log).connection = 0;
+            (*log).action = ptr::null_mut();
+            if let Some(context) = context {
+                (*log).handler = Some(log_context);
+                (*log).data = context.as_ptr().cast_mut().cast();
+            }
+            (*c).fd = -1;
+            (*c).pool = pool;
+            (*c).log = log;
+            (*c).read = zeroed(handle)?;
+            (*c).write = zeroed(handle)?;
+            (*c).data = r.cast();
+            (*c).set_error(1);
+            (*r).signature = sys::NGX_HTTP_MODULE;
+            (*r).connection = c;
+            (*r).pool = pool;
+            (*r).main = r;
+            (*r).set_count(1);
+            (*r).main_conf = confs.main;
+            (*r).srv_conf = confs.server;
+            (*r).loc_conf = confs.location;
+            let modules = sys::ngx_http_max_module * size_of::<usize>();
+            (*r).ctx = sys::ngx_pcalloc(pool, modules).cast();
+            (*r).headers_in.content_length_n = 0;
+            if (*r).ctx.is_null() {
+                sys::ngx_destroy_pool(pool);
+                return None;
+            }
+            let request = Request::from_raw(r)?;
+            Some(Self { pool, request })
+        }
+    }
+
+    pub(crate) fn request(&self) -> Request {
+        self.request
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        // SAFETY: the request is ours; its cleanups run once, before its memory goes.
+        unsafe {
+            let r = self.request.as_ptr();
+            let mut cleanup = (*r).cleanup;
+            (*r).cleanup = ptr::null_mut();
+            while let Some(step) = cleanup.as_ref() {
+                if let Some(handler) = step.handler {
+                    handler(step.data);
+                }
+                cleanup = step.next;
+            }
+            sys::ngx_destroy_pool(self.pool);
+        }
+    }
+}
+
+unsafe fn zeroed<T>(pool: Pool) -> Option<*mut T> {
+    // SAFETY: the caller asks for plain C structs.
+    let place = unsafe { sys::ngx_pcalloc(pool.as_ptr(), size_of::<T>()) };
+    (!place.is_null()).then(|| place.cast())
+}
+
+unsafe extern "C" fn log_context(log: *mut sys::ngx_log_t, buf: *mut u8, len: usize) -> *mut u8 {
+    // SAFETY: `data` is the static C string of `new`; at most `len` bytes are written.
+    unsafe {
+        let context = core::ffi::CStr::from_ptr((*log).data.cast::<core::ffi::c_char>());
+        let text = [b", context: ", context.to_bytes()].concat();
+        let n = text.len().min(len);
+        buf.copy_from_nonoverlapping(text.as_ptr(), n);
+        buf.add(n)
+    }
+}

@@ -1,0 +1,156 @@
+//! One-shot timers and posted wake-ups whose ownership is a Rust value.
+#![allow(unsafe_code)]
+use core::mem;
+
+use super::log::Log;
+use super::request::Request;
+use super::sys::{self, ngx_event_t};
+
+/// Milliseconds, the unit of every nginx timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(crate) struct Msec(pub(crate) usize);
+
+impl Msec {
+    /// Lua passes seconds as a double; negative ones and NaN are refused.
+    pub(crate) fn from_secs(secs: f64) -> Option<Self> {
+        (secs >= 0.0).then_some(Self((secs * 1000.0) as usize))
+    }
+}
+
+/// An armed nginx timer. Dropping it disarms it, so it can never outlive its owner.
+#[repr(C)]
+pub(crate) struct Timer {
+    event: ngx_event_t,
+    fire: Option<Box<dyn FnOnce()>>,
+}
+
+impl Timer {
+    /// Arms a timer that calls `fire` once, from the event loop.
+    pub(crate) fn after(delay: Msec, log: Log, fire: impl FnOnce() + 'static) -> Box<Self> {
+        let mut timer = Self::new(log, fire);
+        // SAFETY: the event is boxed: its address is stable until `drop` removes it.
+        unsafe { sys::ngx_add_timer(&raw mut timer.event, delay.0) };
+        timer
+    }
+
+    /// Calls `fire` once, in the next round of the event loop.
+    pub(crate) fn next_round(log: Log, fire: impl FnOnce() + 'static) -> Box<Self> {
+        let mut timer = Self::new(log, fire);
+        // SAFETY: as above; [single-thread].
+        unsafe {
+            sys::ngx_post_event(&raw mut timer.event, &raw mut sys::ngx_posted_next_events);
+        }
+        timer
+    }
+
+    fn new(log: Log, fire: impl FnOnce() + 'static) -> Box<Self> {
+        // SAFETY: an all-zero `ngx_event_t` is nginx's own initial state.
+        let event: ngx_event_t = unsafe { mem::zeroed() };
+        let mut timer = Box::new(Self { event, fire: Some(Box::new(fire)) });
+        timer.event.handler = Some(Self::on_event);
+        timer.event.log = log.as_ptr();
+        timer.event.data = (&raw mut *timer).cast();
+        timer
+    }
+
+    /// Whether the timer has still to fire.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.event.timer_set() != 0
+    }
+
+    /// Whether it waits for the next round of the event loop.
+    pub(crate) fn is_posted(&self) -> bool {
+        self.event.posted() != 0
+    }
+
+    unsafe extern "C" fn on_event(ev: *mut ngx_event_t) {
+        // SAFETY: `data` was set by `after`, and the timer is disarmed before it is freed.
+        let fire = unsafe { (*(*ev).data.cast::<Self>()).fire.take() };
+        // `fire` may drop the timer itself: `ev` is not touched after this call.
+        if let Some(fire) = fire {
+            super::guard((), fire);
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if self.is_armed() {
+            // SAFETY: armed by `after`, not yet removed.
+            unsafe { sys::ngx_del_timer(&raw mut self.event) };
+        }
+        if self.is_posted() {
+            // SAFETY: posted by `next_round`, not yet taken from its queue.
+            unsafe { sys::ngx_delete_posted_event(&raw mut self.event) };
+        }
+    }
+}
+
+/// What a write event of a request's connection says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WriteEvent {
+    /// The client has not taken anything for `send_timeout`.
+    TimedOut,
+    /// Nothing can be written yet.
+    NotReady,
+    Ready,
+}
+
+/// Watching for the client to take what was written; dropping it stops watching.
+pub(crate) struct WriteWatch(Request);
+
+// SAFETY (every block of this impl): [request-alive]; the connection's events live as long as it does.
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl WriteWatch {
+    /// Calls `handler` when something can be written, or `send_timeout` has passed.
+    pub(crate) fn start(
+        r: Request,
+        handler: unsafe extern "C" fn(*mut sys::ngx_http_request_t),
+    ) -> Option<Self> {
+        unsafe { (*r.as_ptr()).write_event_handler = Some(handler) };
+        let watch = Self(r);
+        watch.arm().then_some(watch)
+    }
+
+    /// Goes on watching after an event.
+    pub(crate) fn arm(&self) -> bool {
+        unsafe {
+            let wev = (*self.0.connection()).write;
+            let conf = self.0.core_loc_conf();
+            if (*wev).delayed() == 0 {
+                sys::ngx_add_timer(wev, (*conf).send_timeout);
+            }
+            sys::ngx_handle_write_event(wev, (*conf).send_lowat) == sys::OK
+        }
+    }
+
+    /// What the event that called the handler is.
+    pub(crate) fn event(&self) -> WriteEvent {
+        unsafe {
+            let c = self.0.connection();
+            let wev = (*c).write;
+            if (*wev).timedout() != 0 {
+                if (*wev).delayed() == 0 {
+                    (*c).set_timedout(1);
+                    return WriteEvent::TimedOut;
+                }
+                // `limit_rate` lets it go on.
+                (*wev).set_timedout(0);
+                (*wev).set_delayed(0);
+            }
+            if (*wev).ready() == 0 { WriteEvent::NotReady } else { WriteEvent::Ready }
+        }
+    }
+}
+
+impl Drop for WriteWatch {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        unsafe {
+            let wev = (*self.0.connection()).write;
+            if (*wev).timer_set() != 0 && (*wev).delayed() == 0 {
+                sys::ngx_del_timer(wev);
+            }
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Response headers: setting, clearing and reading them with everything nginx keeps special.
+#![allow(unsafe_code)]
+use core::mem::offset_of;
+use core::ptr;
+
+use super::Request;
+use super::sys::{self, ngx_http_headers_out_t as HeadersOut, ngx_str_t, ngx_table_elt_t};
+
+/// nginx had no memory, or the value is not one the header can have.
+#[derive(Debug)]
+pub(crate) struct NotSet;
+
+/// Whether a value replaces what is there or joins it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Replace,
+    Add,
+}
+
+/// What a header's name means to nginx.
+#[derive(Clone, Copy)]
+enum Special {
+    /// Kept in a pointer of `headers_out` as well.
+    Slot(usize),
+    Location,
+    LastModified,
+    ContentLength,
+    ContentType,
+    /// May stand several times, and nginx keeps a list of them.
+    Several(usize),
+}
+
+macro_rules! slot {
+    ($field:ident) => {
+        Special::Slot(offset_of!(HeadersOut, $field))
+    };
+}
+
+const SPECIAL: &[(&str, Special)] = &[
+    ("server", slot!(server)),
+    ("date", slot!(date)),
+    ("content-encoding", slot!(content_encoding)),
+    ("location", Special::Location),
+    ("refresh", slot!(refresh)),
+    ("last-modified", Special::LastModified),
+    ("content-range", slot!(content_range)),
+    ("accept-ranges", slot!(accept_ranges)),
+    ("www-authenticate", slot!(www_authenticate)),
+    ("expires", slot!(expires)),
+    ("e-tag", slot!(etag)),
+    ("etag", slot!(etag)),
+    ("content-length", Special::ContentLength),
+    ("content-type", Special::ContentType),
+    ("cache-control", Special::Several(offset_of!(HeadersOut, cache_control))),
+    ("link", Special::Several(offset_of!(HeadersOut, link))),
+];
+
+fn special(name: &[u8]) -> Option<Special> {
+    let found = SPECIAL.iter().find(|(n, _)| n.as_bytes().eq_ignore_ascii_case(name));
+    found.map(|(_, special)| *special)
+}
+
+/// Whether `name` is the header that names the type of the body.
+pub(crate) fn is_content_type(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"content-type")
+}
+
+/// A header being written: name and value live in the request's pool.
+struct Entry {
+    name: ngx_str_t,
+    hash: usize,
+    value: ngx_str_t,
+}
+
+/// Sets a response header; an empty value removes it.
+pub(crate) fn set(r: Request, name: &[u8], value: &[u8], mode: Mode) -> Result<(), NotSet> {
+    let name = copy_escaped(r, name, escapes_in_name).ok_or(NotSet)?;
+    let value = copy_escaped(r, value, escapes_in_value).ok_or(NotSet)?;
+    // SAFETY: [request-alive]; both strings live in the request's pool.
+    unsafe {
+        let hash = sys::ngx_hash_key_lc(name.data, name.len);
+        let entry = Entry { name, hash, value };
+        match special(sys::str_bytes(name)) {
+            None => set_plain(r, &entry, ptr::null_mut(), mode, true),
+            Some(Special::Slot(at)) => set_slot(r, &entry, at, mode),
+            Some(Special::Several(at)) => set_several(r, &entry, at, mode),
+            Some(Special::Location) => set_location(r, &entry, mode),
+            Some(Special::LastModified) => set_last_modified(r, &entry, mode),
+            Some(Special::ContentLength) => set_content_length(r, &entry, mode),
+            Some(Special::ContentType) => set_content_type(r, entry, mode),
+        }
+    }
+}
+
+fn out(r: Request) -> *mut HeadersOut {
+    // SAFETY: [request-alive]
+    unsafe { &raw mut (*r.as_ptr()).headers_out }
+}
+
+/// The headers in order of sending, removed ones (hash 0) included.
+fn elements(r: Request) -> impl Iterator<Item = *mut ngx_table_elt_t> {
+    // SAFETY: [request-alive]; nginx lists are chains of parts of `nelts` elements.
+    let mut part: *const sys::ngx_list_part_t = unsafe { &raw const (*out(r)).headers.part };
+    let mut i = 0;
+    core::iter::from_fn(move || {
+        // SAFETY: as above.
+        unsafe {
+            while i >= (*part).nelts {
+                part = (*part).next;
+                if part.is_null() {
+                    part = &raw const EMPTY.0;
+                    return None;
+                }
+                i = 0;
+            }
+            i += 1;
+            Some((*part).elts.cast::<ngx_table_elt_t>().add(i - 1))
+        }
+    })
+}
+
+struct EmptyPart(sys::ngx_list_part_t);
+// SAFETY: never written.
+unsafe impl Sync for EmptyPart {}
+static EMPTY: EmptyPart =
+    EmptyPart(sys::ngx_list_part_t { elts: ptr::null_mut(), nelts: 0, next: ptr::null_mut() });
+
+/// nginx leaves the key and hash of its own relative redirects unset; they are needed to find them.
+unsafe fn complete_location(r: Request) {
+    // SAFETY: [request-alive]
+    unsafe {
+        if let Some(location) = (*out(r)).location.as_mut() {
+            if sys::str_bytes(location.value).first() == Some(&b'/') {
+                let name = b"Location";
+                location.key = sys::str_of(name);
+                location.hash = sys::ngx_hash_key_lc(name.as_ptr().cast_mut(), name.len());
+            }
+        }
+    }
+}
+
+// SAFETY (of the functions below): [request-alive]; `Entry` strings live in the request's pool, and header
+// elements are never freed before the request.
+
+/// Replaces every header of that name by one, or adds one. `slot` learns where it is.
+unsafe fn set_plain(
+    r: Request,
+    entry: &Entry,
+    slot: *mut *mut ngx_table_elt_t,
+    mode: Mode,
+    create_empty: bool,
+) -> Result<(), NotSet> {
+    // SAFETY: see above.
+    unsafe {
+        if mode == Mode::Replace {
+            complete_location(r);
+            let name = sys::str_bytes(entry.name);
+            let mut matched = false;
+            for h in elements(r) {
+                if (*h).hash == 0 || !sys::str_bytes((*h).key).eq_ignore_ascii_case(name) {
+                    continue;
+                }
+                if entry.value.len == 0 || matched {
+                    (*h).value.len = 0;
+                    (*h).hash = 0;
+                } else {
+                    (*h).value = entry.value;
+                    (*h).hash = entry.hash;
+                }
+                if let Some(slot) = slot.as_mut() {
+                    *slot = h;
+                }
+                matched = true;
+            }
+            if matched || (!create_empty && entry.value.len == 0) {
+                return Ok(());
+            }
+        }
+        let h = push(r, entry)?;
+        if let Some(slot) = slot.as_mut() {
+            *slot = h;
+        }
+        Ok(())
+    }
+}
+
+unsafe fn push(r: Request, entry: &Entry) -> Result<*mut ngx_table_elt_t, NotSet> {
+    // SAFETY: see above.
+    unsafe {
+        let h = sys::ngx_list_push(&raw mut (*out(r)).headers).cast::<ngx_table_elt_t>();
+        if h.is_null() {
+            return Err(NotSet);
+        }
+        let lowcase = r.pool().bytes(entry.name.len).ok_or(NotSet)?.as_ptr();
+        sys::ngx_strlow(lowcase, entry.name.data, entry.name.len);
+        h.write(core::mem::zeroed());
+        (*h).key = entry.name;
+        (*h).lowcase_key = lowcase;
+        (*h).value = entry.value;
+        (*h).hash = if entry.value.len == 0 { 0 } else { entry.hash };
+        Ok(h)
+    }
+}
+
+unsafe fn slot_at(r: Request, at: usize) -> *mut *mut ngx_table_elt_t {
+    // SAFETY: `at` is the offset of such a field.
+    unsafe { out(r).byte_add(at).cast() }
+}
+
+unsafe fn set_slot(r: Request, entry: &Entry, at: usize, mode: Mode) -> Result<(), NotSet> {
+    // SAFETY: see above.
+    unsafe {
+        let slot = slot_at(r, at);
+        let Some(h) = (*slot).as_mut() else { return set_plain(r, entry, slot, mode, true) };
+        if entry.value.len == 0 {
+            h.hash = 0;
+        } else {
+            h.hash = entry.hash;
+            h.key = entry.name;
+        }
+        h.value = entry.value;
+        Ok(())
+    }
+}
+
+/// A relative location is kept from nginx, which would make it absolute.
+unsafe fn set_location(r: Request, entry: &Entry, mode: Mode) -> Result<(), NotSet> {
+    // SAFETY: see above.
+    unsafe {
+        let at = offset_of!(HeadersOut, location);
+        set_slot(r, entry, at, mode)?;
+        let slot = slot_at(r, at);
+        if let Some(h) = (*slot).as_ref() {
+            if sys::str_bytes(h.value).first() == Some(&b'/') {
+                *slot = ptr::null_mut();
+            }
+        }
+        Ok(())
+    }
+}
+
+unsafe fn set_last_modified(r: Request, entry: &Entry, mode: Mode) -> Result<(), NotSet> {
+    // SAFETY: see above.
+    unsafe {
+        let text = sys::str_bytes(entry.value);
+        let time = if text.is_empty() { None } else { super::time::parse_http_time(text) };
+        (*out(r)).last_modified_time = time.unwrap_or(-1);
+        set_slot(r, entry, offset_of!(HeadersOut, last_modified), mode)
+    }
+}
+
+unsafe fn set_content_length(r: Request, entry: &Entry, mode: Mode) -> Result<(), NotSet> {
+    // SAFETY: see above.
+    unsafe {
+        let length = match entry.value.len {
+            0 => -1,
+            len => match sys::ngx_atoof(entry.value.data, len) {
+                n if n == sys::ERROR as sys::off_t => return Err(NotSet),
+                n => n,
+            },
+        };
+        (*out(r)).content_length_n = length;
+        set_slot(r, entry, offset_of!(HeadersOut, content_length), mode)
+    }
+}
+
+unsafe fn set_content_type(r: Request, mut entry: Entry, mode: Mode) -> Result<(), NotSet> {
+    // SAFETY: see above.
+    unsafe {
+        let text = sys::str_bytes(entry.value);
+        let len = text.iter().position(|b| *b == b';').unwrap_or(text.len());
+        let out = out(r);
+        (*out).content_type_len = len;
+        (*out).content_type = entry.value;
+        (*out).content_type_hash = entry.hash;
+        (*out).content_type_lowcase = ptr::null_mut();
+        entry.value.len = 0;
+        set_plain(r, &entry, ptr::null_mut(), mode, false)
+    }
+}
+
+#[cfg(ngx_linked_headers)]
+unsafe fn set_several(r: Request, entry: &Entry, at: usize, mode: Mode) -> Result<(), NotSet> {
+    // SAFETY: see above; the headers of one name are linked.
+    unsafe {
+        let mut slot = slot_at(r, at);
+        if mode == Mode::Replace {
+            if let Some(first) = (*slot).as_mut() {
+                let mut rest = first.next;
+                while let Some(h) = rest.as_mut() {
+                    h.hash = 0;
+                    h.value.len = 0;
+                    rest = h.next;
+                }
+                first.value = entry.value;
+                first.hash = if entry.value.len == 0 { 0 } else { entry.hash };
+                return Ok(());
+            }
+        }
+        while let Some(h) = (*slot).as_mut() {
+            if mode == Mode::Add && h.hash == 0 {
+                h.value = entry.value;
+                h.hash = entry.hash;
+                return Ok(());
+            }
+            slot = &raw mut h.next;
+        }
+        *slot = push(r, entry)?;
+        Ok(())
+    }
+}
+
+#[cfg(not(ngx_linked_headers))]
+unsafe fn set_several(r: Request, entry: &Entry, at: usize, mode: Mode) -> Result<(), NotSet> {
+    // SAFETY: see above; the headers of one name are kept in an array of pointers.
+    unsafe {
+        let array = out(r).byte_add(at).cast::<sys::ngx_array_t>();
+        let pointer_size = size_of::<*mut ngx_table_elt_t>();
+        if (*array).elts.is_null() {
+            array.write(sys::ngx_array_t {
+                elts: sys::ngx_palloc(r.pool().as_ptr(), 2 * pointer_size),
+                nelts: 0,
+                size: pointer_size,
+                nalloc: 2,
+                pool: r.pool().as_ptr(),
+            });
+            if (*array).elts.is_null() {
+                return Err(NotSet);
+            }
+        }
+        let all = (*array).elts.cast::<*mut ngx_table_elt_t>();
+        let all = core::slice::from_raw_parts(all, (*array).nelts);
+        match (mode, all.first()) {
+            (Mode::Replace, Some(first)) => {
+                for h in &all[1..] {
+                    (**h).hash = 0;
+                    (**h).value.len = 0;
+                }
+                (**first).value = entry.value;
+                (**first).hash = if entry.value.len == 0 { 0 } else { entry.hash };
+                return Ok(());
+            }
+            (Mode::Add, _) => {
+                if let Some(h) = all.iter().find(|h| (***h).hash == 0) {
+                    (**h).value = entry.value;
+                    (**h).hash = entry.hash;
+                    return Ok(());
+                }
+            }
+            _ => {}
+        }
+        let slot = sys::ngx_array_push(array).cast::<*mut ngx_table_elt_t>();
+        if slot.is_null() {
+            return Err(NotSet);
+        }
+        *slot = push(r, entry)?;
+        Ok(())
+    }
+}
+
+/// The values of a response header, at most `max`.
+pub(crate) fn get(r: Request, name: &[u8], max: usize) -> Option<Vec<&'static [u8]>> {
+    // SAFETY: [request-alive]; copies go to the request's pool.
+    unsafe {
+        let h = out(r);
+        if name.eq_ignore_ascii_case(b"content-length") {
+            if (*h).content_length.is_null() && (*h).content_length_n >= 0 {
+                let text = (*h).content_length_n.to_string();
+                return Some(vec![sys::str_bytes(r.pool().copy(text.as_bytes())?)]);
+            }
+        } else if is_content_type(name) {
+            if (*h).content_type.len != 0 {
+                return Some(vec![sys::str_bytes((*h).content_type)]);
+            }
+        } else if name.eq_ignore_ascii_case(b"last-modified") {
+            if (*h).last_modified_time < 0 {
+                return Some(Vec::new());
+            }
+            let text = r.pool().bytes(32)?.as_ptr();
+            let len = super::time::http_time(text, (*h).last_modified_time);
+            return Some(vec![core::slice::from_raw_parts(text, len)]);
+        }
+        complete_location(r);
+        let same = |h: &*mut ngx_table_elt_t| {
+            (**h).hash != 0 && sys::str_bytes((**h).key).eq_ignore_ascii_case(name)
+        };
+        Some(elements(r).filter(same).take(max).map(|h| sys::str_bytes((*h).value)).collect())
+    }
+}
+
+/// A copy of `text` in the request's pool, NUL-terminated, with unsafe bytes as `%XX`.
+fn copy_escaped(r: Request, text: &[u8], escapes: fn(u8) -> bool) -> Option<ngx_str_t> {
+    if !text.iter().any(|b| escapes(*b)) {
+        return r.pool().copy_with_nul(text);
+    }
+    let mut escaped = Vec::with_capacity(text.len() * 2);
+    for &byte in text {
+        if escapes(byte) {
+            let hex = b"0123456789ABCDEF";
+            let (high, low) = (hex[usize::from(byte >> 4)], hex[usize::from(byte & 15)]);
+            escaped.extend([b'%', high, low]);
+        } else {
+            escaped.push(byte);
+        }
+    }
+    r.pool().copy_with_nul(&escaped)
+}
+
+fn escapes_in_name(byte: u8) -> bool {
+    !(0x21..0x7f).contains(&byte) || b"\"(),/:;<=>?@[\\]{}".contains(&byte)
+}
+
+fn escapes_in_value(byte: u8) -> bool {
+    (byte < 0x20 && byte != b'\t') || byte == 0x7f
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_names_in_any_case() {
+        assert!(special(b"Content-Type").is_some_and(|s| matches!(s, Special::ContentType)));
+        assert!(special(b"CACHE-control").is_some_and(|s| matches!(s, Special::Several(_))));
+        assert!(special(b"X-Content-Type").is_none());
+    }
+
+    #[test]
+    fn escapes() {
+        assert!(escapes_in_name(b' ') && escapes_in_name(b'\n') && escapes_in_name(0xe9));
+        assert!(!escapes_in_name(b'-') && !escapes_in_name(b'|'));
+        assert!(escapes_in_value(b'\r') && !escapes_in_value(b'\t') && !escapes_in_value(0xe9));
+    }
+}

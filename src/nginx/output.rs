@@ -1,0 +1,510 @@
+//! The response a request's Lua code writes.
+//!
+//! Output is collected in buffers of the request's pool and handed to nginx's filters once, when the
+//! run of Lua code yields, flushes or ends, or when enough has come together; the end of the response
+//! rides on the last buffer. Reference: it makes one pass through the filters for each `ngx.say`;
+//! only the framing of chunks differs.
+#![allow(unsafe_code)]
+use core::cell::Cell;
+use core::ptr;
+
+use super::log::debug;
+use super::sys::{self, ngx_chain_t, ngx_int_t};
+use super::{Request, slot};
+
+/// The first buffer of a response, and the size that later ones grow to.
+const FIRST_BUFFER: usize = 256;
+const MAX_BUFFER: usize = 16 * 1024;
+
+/// Collected output is handed to the filters at the latest when it has this size.
+const SEND_AT: usize = 64 * 1024;
+
+/// What the location's configuration says about responses.
+#[derive(Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) http10_buffering: bool,
+    pub(crate) use_default_type: bool,
+}
+
+/// Why nothing was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    RawSocket,
+    HeaderOnly,
+    SeenEof,
+    Buffering,
+    NothingToFlush,
+    FilterError,
+    NoMemory,
+}
+
+impl Refused {
+    /// The reference's words.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::RawSocket => "raw request socket acquired",
+            Self::HeaderOnly => "header only",
+            Self::SeenEof => "seen eof",
+            Self::Buffering => "buffering",
+            Self::NothingToFlush => "nothing to flush",
+            Self::FilterError => "nginx output filter error",
+            Self::NoMemory => "no memory",
+        }
+    }
+}
+
+/// A code of nginx that ends the attempt: an error, or a special response that took the place.
+pub(crate) struct Stopped(pub(crate) isize);
+
+/// The state of the response; one for each request context.
+pub(crate) struct Output {
+    options: Options,
+    header_sent: Cell<bool>,
+    /// An HTTP/1.0 client without keep-alive by chunks: the whole body is kept for its length.
+    buffering: Cell<bool>,
+    eof: Cell<bool>,
+    seen_body: Cell<bool>,
+    mime_set: Cell<bool>,
+    headers_set: Cell<bool>,
+    raw_socket: Cell<bool>,
+    /// What Lua wrote and the filters have not seen yet.
+    first: Cell<*mut ngx_chain_t>,
+    last: Cell<*mut ngx_chain_t>,
+    pending: Cell<usize>,
+    next_size: Cell<usize>,
+    free: Cell<*mut ngx_chain_t>,
+    busy: Cell<*mut ngx_chain_t>,
+}
+
+/// Where output was before a call started to write, to take back what a failed call wrote.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    link: *mut ngx_chain_t,
+    end: *mut u8,
+    pending: usize,
+}
+
+// SAFETY (every block of this impl): [request-alive]; chains and buffers are the request's own and come from its
+// pool ([pool-outlives-request]).
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl Output {
+    pub(crate) const fn new(options: Options) -> Self {
+        Self {
+            options,
+            header_sent: Cell::new(false),
+            buffering: Cell::new(false),
+            eof: Cell::new(false),
+            seen_body: Cell::new(false),
+            mime_set: Cell::new(false),
+            headers_set: Cell::new(false),
+            raw_socket: Cell::new(false),
+            first: Cell::new(ptr::null_mut()),
+            last: Cell::new(ptr::null_mut()),
+            pending: Cell::new(0),
+            next_size: Cell::new(FIRST_BUFFER),
+            free: Cell::new(ptr::null_mut()),
+            busy: Cell::new(ptr::null_mut()),
+        }
+    }
+
+    pub(crate) fn headers_sent(&self, r: Request) -> bool {
+        r.header_sent() || self.header_sent.get()
+    }
+
+    pub(crate) fn is_buffering(&self) -> bool {
+        self.buffering.get()
+    }
+
+    pub(crate) fn seen_eof(&self) -> bool {
+        self.eof.get()
+    }
+
+    /// Lua set the content type: nginx's default stays out.
+    pub(crate) fn mime_is_set(&self) {
+        self.mime_set.set(true);
+    }
+
+    /// Lua touched response headers: nginx's Content-Length and Accept-Ranges are left alone.
+    pub(crate) fn headers_are_set(&self) {
+        self.headers_set.set(true);
+    }
+
+    /// Whether Lua may still write a body.
+    pub(crate) fn check_writable(&self, r: Request) -> Result<(), Refused> {
+        if self.raw_socket.get() {
+            return Err(Refused::RawSocket);
+        }
+        if r.header_only() {
+            return Err(Refused::HeaderOnly);
+        }
+        if self.eof.get() {
+            return Err(Refused::SeenEof);
+        }
+        Ok(())
+    }
+
+    /// Sends the headers unless they are out, or kept back for an HTTP/1.0 client.
+    pub(crate) fn send_headers(&self, r: Request) -> Result<(), Stopped> {
+        if self.headers_sent(r) {
+            return Ok(());
+        }
+        if r.status() == 0 {
+            r.set_status(sys::NGX_HTTP_OK as usize);
+        }
+        if !self.mime_set.get() && !self.set_content_type(r) {
+            return Err(Stopped(sys::ERROR));
+        }
+        if !self.headers_set.get() {
+            unsafe {
+                clear_content_length(r);
+                clear_accept_ranges(r);
+            }
+        }
+        if self.buffering.get() {
+            return Ok(());
+        }
+        self.header_sent.set(true);
+        check(unsafe { sys::ngx_http_send_header(r.as_ptr()) }, 1)
+    }
+
+    fn set_content_type(&self, r: Request) -> bool {
+        self.mime_set.set(true);
+        !self.options.use_default_type
+            || r.status() == sys::NGX_HTTP_NOT_MODIFIED as usize
+            || unsafe { sys::ngx_http_set_content_type(r.as_ptr()) } == sys::OK
+    }
+
+    /// Prepares for body data: headers out (or kept), HEAD answered. `false`: no body is wanted.
+    pub(crate) fn begin_body(&self, r: Request) -> Result<bool, Stopped> {
+        if r.is_head() && !r.header_only() {
+            r.set_header_only();
+        }
+        if self.options.http10_buffering
+            && !self.buffering.get()
+            && !self.headers_sent(r)
+            && r.http_version() < sys::NGX_HTTP_VERSION_11 as usize
+            && unsafe { (*r.as_ptr()).headers_out.content_length_n } < 0
+        {
+            self.buffering.set(true);
+        }
+        self.send_headers(r)?;
+        if !r.header_only() {
+            return Ok(true);
+        }
+        self.eof.set(true);
+        if self.buffering.get() {
+            self.send_http10_headers(r)?;
+        }
+        Ok(false)
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        let link = self.last.get();
+        let end = if link.is_null() { ptr::null_mut() } else { unsafe { (*(*link).buf).last } };
+        Mark { link, end, pending: self.pending.get() }
+    }
+
+    /// Takes back what was written since `mark`.
+    pub(crate) fn take_back(&self, mark: Mark) {
+        unsafe {
+            if mark.link.is_null() {
+                self.first.set(ptr::null_mut());
+            } else {
+                (*mark.link).next = ptr::null_mut();
+                (*(*mark.link).buf).last = mark.end;
+            }
+        }
+        self.last.set(mark.link);
+        self.pending.set(mark.pending);
+    }
+
+    /// Appends body data; `None` when there is no memory.
+    #[inline]
+    pub(crate) fn append(&self, r: Request, data: &[u8]) -> Option<()> {
+        if data.is_empty() {
+            return Some(());
+        }
+        unsafe {
+            let mut end = self.tail_room(data.len());
+            if end.is_null() {
+                end = self.add_buffer(r, data.len())?;
+            }
+            end.copy_from_nonoverlapping(data.as_ptr(), data.len());
+            let b = (*self.last.get()).buf;
+            (*b).last = end.add(data.len());
+        }
+        self.pending.set(self.pending.get() + data.len());
+        Some(())
+    }
+
+    /// Where `len` bytes fit into the last buffer; null if they do not.
+    #[inline]
+    unsafe fn tail_room(&self, len: usize) -> *mut u8 {
+        let link = self.last.get();
+        if link.is_null() {
+            return ptr::null_mut();
+        }
+        unsafe {
+            let b = (*link).buf;
+            if (*b).end.offset_from_unsigned((*b).last) >= len {
+                (*b).last
+            } else {
+                ptr::null_mut()
+            }
+        }
+    }
+
+    fn add_buffer(&self, r: Request, len: usize) -> Option<*mut u8> {
+        let size = self.next_size.get().max(len);
+        self.next_size.set((self.next_size.get() * 4).min(MAX_BUFFER));
+        let link = self.buffer(r, size)?;
+        unsafe {
+            let b = (*link).buf;
+            (*link).next = ptr::null_mut();
+            if self.last.get().is_null() {
+                self.first.set(link);
+            } else {
+                (*self.last.get()).next = link;
+            }
+            self.last.set(link);
+            Some((*b).last)
+        }
+    }
+
+    /// A link with an empty buffer of at least `size` bytes, a used one if possible.
+    fn buffer(&self, r: Request, size: usize) -> Option<*mut ngx_chain_t> {
+        unsafe {
+            let mut from = self.free.as_ptr();
+            while !(*from).is_null() {
+                let link = *from;
+                let b = (*link).buf;
+                if (*b).end.offset_from_unsigned((*b).start) >= size {
+                    *from = (*link).next;
+                    (*b).pos = (*b).start;
+                    (*b).last = (*b).start;
+                    (*b).set_flush(0);
+                    (*b).set_sync(0);
+                    (*b).set_memory(0);
+                    (*b).set_temporary(1);
+                    return Some(link);
+                }
+                from = &raw mut (*link).next;
+            }
+            let link = sys::ngx_alloc_chain_link(r.pool().as_ptr());
+            let b = sys::ngx_create_temp_buf(r.pool().as_ptr(), size);
+            if link.is_null() || b.is_null() {
+                return None;
+            }
+            (*b).tag = tag();
+            (*link).buf = b;
+            (*link).next = ptr::null_mut();
+            Some(link)
+        }
+    }
+
+    /// Called after a successful write: remembers that there is a body, and keeps memory bounded.
+    pub(crate) fn wrote(&self, r: Request) -> Result<(), Stopped> {
+        self.seen_body.set(true);
+        if self.pending.get() >= SEND_AT && !self.buffering.get() { self.send(r) } else { Ok(()) }
+    }
+
+    /// Whether the client has still to take some of what was sent.
+    pub(crate) fn has_busy(&self) -> bool {
+        !self.busy.get().is_null()
+    }
+
+    /// Hands what is collected to the filters.
+    pub(crate) fn send(&self, r: Request) -> Result<(), Stopped> {
+        if self.first.get().is_null() || self.buffering.get() {
+            return Ok(());
+        }
+        let chain = self.take_pending();
+        self.filter(r, chain)
+    }
+
+    fn take_pending(&self) -> *mut ngx_chain_t {
+        self.last.set(ptr::null_mut());
+        self.pending.set(0);
+        self.first.replace(ptr::null_mut())
+    }
+
+    /// Sends what is collected with a request to pass it on to the client.
+    pub(crate) fn flush(&self, r: Request, wait: bool) -> Result<(), Refused> {
+        self.check_writable(r)?;
+        if self.buffering.get() {
+            debug!(r.log(), "lua http 1.0 buffering makes ngx.flush() a no-op");
+            return Err(Refused::Buffering);
+        }
+        if !self.headers_sent(r) || (!self.seen_body.get() && !wait) {
+            return Err(Refused::NothingToFlush);
+        }
+        unsafe {
+            let link = self.buffer(r, 0).ok_or(Refused::NoMemory)?;
+            let b = (*link).buf;
+            (*b).set_flush(1);
+            (*b).set_temporary(0);
+            (*link).next = ptr::null_mut();
+            let chain = match self.last.get() {
+                last if last.is_null() => link,
+                last => {
+                    (*last).next = link;
+                    self.take_pending()
+                }
+            };
+            self.filter(r, chain).map_err(|_| Refused::FilterError)
+        }
+    }
+
+    /// Whether data is on its way that the client has not taken.
+    pub(crate) fn is_blocked(r: Request) -> bool {
+        const BUFFERED: u32 = sys::NGX_HTTP_LOWLEVEL_BUFFERED | sys::NGX_LOWLEVEL_BUFFERED;
+        unsafe {
+            let c = r.connection();
+            (*c).buffered() & BUFFERED != 0 || (*(*c).write).delayed() != 0
+        }
+    }
+
+    /// Tries once more to write what the client has not taken.
+    pub(crate) fn write_blocked(&self, r: Request) -> Result<(), Stopped> {
+        if !self.busy.get().is_null() {
+            return self.filter(r, ptr::null_mut());
+        }
+        unsafe {
+            let Some(link) = self.buffer(r, 0) else { return Err(Stopped(sys::ERROR)) };
+            (*(*link).buf).set_flush(1);
+            (*(*link).buf).set_temporary(0);
+            (*link).next = ptr::null_mut();
+            self.filter(r, link)
+        }
+    }
+
+    /// Ends the response: headers if they are not out, what is collected, the end mark.
+    pub(crate) fn finish(&self, r: Request) -> Result<(), Stopped> {
+        if self.raw_socket.get() || self.eof.get() {
+            return self.send(r);
+        }
+        if !self.begin_body(r)? {
+            return Ok(());
+        }
+        if !r.has_body_reader() && r.is_main() && r.discard_body() != sys::OK {
+            return Err(Stopped(sys::ERROR));
+        }
+        if self.buffering.get() {
+            self.send_http10_headers(r)?;
+            self.buffering.set(false);
+        }
+        self.eof.set(true);
+        debug!(r.log(), "lua sending last buf of the response body");
+        if self.first.get().is_null() {
+            return self.send_special(r);
+        }
+        unsafe {
+            let b = (*self.last.get()).buf;
+            if r.is_main() && (*r.as_ptr()).post_action() == 0 {
+                (*b).set_last_buf(1);
+            } else {
+                (*b).set_sync(1);
+                (*b).set_last_in_chain(1);
+            }
+        }
+        let chain = self.take_pending();
+        self.filter(r, chain)
+    }
+
+    fn send_http10_headers(&self, r: Request) -> Result<(), Stopped> {
+        if self.headers_sent(r) {
+            return Ok(());
+        }
+        debug!(r.log(), "lua sending HTTP 1.0 response headers");
+        unsafe {
+            let out = &raw mut (*r.as_ptr()).headers_out;
+            if !r.header_only() && (*out).content_length.is_null() {
+                (*out).content_length_n = self.pending.get() as sys::off_t;
+            }
+            self.header_sent.set(true);
+            check(sys::ngx_http_send_header(r.as_ptr()), 300)
+        }
+    }
+
+    fn filter(&self, r: Request, chain: *mut ngx_chain_t) -> Result<(), Stopped> {
+        let code = as_active(r, || unsafe { sys::ngx_http_output_filter(r.as_ptr(), chain) });
+        if code == sys::ERROR {
+            return Err(Stopped(code));
+        }
+        // A filter may have replaced the request's contexts by a special response: the buffers are
+        // nobody's then.
+        if !slot::ctx(r).is_null() {
+            let mut sent = chain;
+            unsafe {
+                sys::ngx_chain_update_chains(
+                    r.pool().as_ptr(),
+                    self.free.as_ptr(),
+                    self.busy.as_ptr(),
+                    &raw mut sent,
+                    tag(),
+                );
+            }
+        }
+        check(code, 300)
+    }
+
+    fn send_special(&self, r: Request) -> Result<(), Stopped> {
+        let last = sys::NGX_HTTP_LAST as usize;
+        check(as_active(r, || unsafe { sys::ngx_http_send_special(r.as_ptr(), last) }), 300)
+    }
+}
+
+/// What marks our buffers among those of other modules.
+fn tag() -> sys::ngx_buf_tag_t {
+    ptr::from_ref(&slot::MODULE_TAG).cast_mut().cast()
+}
+
+/// Errors, and codes from `special` on, stop the response.
+fn check(code: ngx_int_t, special: ngx_int_t) -> Result<(), Stopped> {
+    if code == sys::ERROR || code >= special { Err(Stopped(code)) } else { Ok(()) }
+}
+
+/// Runs `send` as if `r` were the connection's active request, past nginx's postpone filter: the
+/// output of a subrequest is captured, not queued.
+fn as_active(r: Request, send: impl FnOnce() -> ngx_int_t) -> ngx_int_t {
+    // SAFETY: [request-alive]; the connection outlives its requests' output.
+    unsafe {
+        let c = r.connection();
+        let active = (*c).data;
+        if active == r.as_ptr().cast() {
+            return send();
+        }
+        (*c).data = r.as_ptr().cast();
+        let code = send();
+        (*c).data = active;
+        code
+    }
+}
+
+/// # Safety
+/// [request-alive]
+unsafe fn clear_content_length(r: Request) {
+    // SAFETY: the caller's contract; header elements live in the request's pool.
+    unsafe {
+        let out = &raw mut (*r.as_ptr()).headers_out;
+        (*out).content_length_n = -1;
+        if let Some(header) = (*out).content_length.as_mut() {
+            header.hash = 0;
+            (*out).content_length = ptr::null_mut();
+        }
+    }
+}
+
+/// # Safety
+/// [request-alive]
+unsafe fn clear_accept_ranges(r: Request) {
+    // SAFETY: as above.
+    unsafe {
+        sys::ngx_http_request_t::set_allow_ranges_raw(r.as_ptr(), 0);
+        let out = &raw mut (*r.as_ptr()).headers_out;
+        if let Some(header) = (*out).accept_ranges.as_mut() {
+            header.hash = 0;
+            (*out).accept_ranges = ptr::null_mut();
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! `Request`: a copyable handle over `ngx_http_request_t`.
+#![allow(unsafe_code)]
+use core::ffi::c_void;
+use core::ptr::NonNull;
+
+use super::log::Log;
+use super::pool::Pool;
+use super::sys::{self, ngx_http_request_t};
+
+/// Handle to a request owned by nginx; never turned into a Rust reference, because nginx mutates the
+/// struct behind our back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Request(NonNull<ngx_http_request_t>);
+
+// SAFETY (every block of this impl): [request-alive]
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl Request {
+    /// # Safety
+    /// `r` is null or a request that stays alive while the handle is used ([request-alive]).
+    pub(crate) unsafe fn from_raw(r: *mut ngx_http_request_t) -> Option<Self> {
+        NonNull::new(r).map(Self)
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(self) -> *mut ngx_http_request_t {
+        self.0.as_ptr()
+    }
+
+    pub(crate) fn connection(self) -> *mut sys::ngx_connection_t {
+        unsafe { (*self.as_ptr()).connection }
+    }
+
+    pub(crate) fn log(self) -> Log {
+        unsafe { Log::from_raw((*self.connection()).log).unwrap_unchecked() }
+    }
+
+    pub(crate) fn pool(self) -> Pool {
+        unsafe { Pool::from_raw((*self.as_ptr()).pool).unwrap_unchecked() }
+    }
+
+    pub(crate) fn main(self) -> Self {
+        unsafe { Self(NonNull::new_unchecked((*self.as_ptr()).main)) }
+    }
+
+    pub(crate) fn is_main(self) -> bool {
+        self.main() == self
+    }
+
+    /// Whether there is no client behind the request: it only carries Lua outside of one.
+    #[inline]
+    pub(crate) fn is_detached(self) -> bool {
+        unsafe { (*self.connection()).fd == -1 }
+    }
+
+    /// How many users keep the main request alive.
+    pub(crate) fn count(self) -> u16 {
+        unsafe { *self.main().count_ptr() }
+    }
+
+    /// Keeps the main request alive until it is finalized once more.
+    pub(crate) fn hold(self) {
+        unsafe { *self.main().count_ptr() += 1 }
+    }
+
+    /// Gives up what `hold` took, where nginx must not be told.
+    pub(crate) fn unhold(self) {
+        unsafe { *self.main().count_ptr() -= 1 }
+    }
+
+    /// `count:16` is the first field of its unit: read as the plain u16 it is, because the generated
+    /// accessor walks it bit by bit.
+    fn count_ptr(self) -> *mut u16 {
+        unsafe { (&raw mut (*self.as_ptr())._bitfield_1).cast() }
+    }
+
+    pub(crate) fn uri(self) -> &'static [u8] {
+        unsafe { sys::str_bytes((*self.as_ptr()).uri) }
+    }
+
+    pub(crate) fn args(self) -> &'static [u8] {
+        unsafe { sys::str_bytes((*self.as_ptr()).args) }
+    }
+
+    pub(crate) fn uri_changed(self) -> bool {
+        unsafe { ngx_http_request_t::uri_changed_raw(self.as_ptr()) != 0 }
+    }
+
+    pub(crate) fn header_sent(self) -> bool {
+        unsafe { ngx_http_request_t::header_sent_raw(self.as_ptr()) != 0 }
+    }
+
+    pub(crate) fn header_only(self) -> bool {
+        unsafe { ngx_http_request_t::header_only_raw(self.as_ptr()) != 0 }
+    }
+
+    pub(crate) fn set_header_only(self) {
+        unsafe { ngx_http_request_t::set_header_only_raw(self.as_ptr(), 1) }
+    }
+
+    pub(crate) fn is_head(self) -> bool {
+        unsafe { (*self.as_ptr()).method & sys::NGX_HTTP_HEAD as usize != 0 }
+    }
+
+    pub(crate) fn is_internal(self) -> bool {
+        unsafe { ngx_http_request_t::internal_raw(self.as_ptr()) != 0 }
+    }
+
+    pub(crate) fn filter_finalize(self) -> bool {
+        unsafe { ngx_http_request_t::filter_finalize_raw(self.as_ptr()) != 0 }
+    }
+
+    pub(crate) fn has_body_reader(self) -> bool {
+        unsafe { !(*self.as_ptr()).request_body.is_null() }
+    }
+
+    /// nginx's number of the protocol: 9, 1000, 1001, 2000, 3000.
+    pub(crate) fn http_version(self) -> usize {
+        unsafe { (*self.as_ptr()).http_version }
+    }
+
+    /// The status of the response; 0 while there is none.
+    pub(crate) fn status(self) -> usize {
+        unsafe { (*self.as_ptr()).headers_out.status }
+    }
+
+    pub(crate) fn set_status(self, status: usize) {
+        unsafe { (*self.as_ptr()).headers_out.status = status }
+    }
+
+    /// The status nginx itself put in the response's place; 0 if it did not.
+    pub(crate) fn error_status(self) -> usize {
+        unsafe { (*self.as_ptr()).err_status }
+    }
+
+    /// Sets the status, takes away nginx's own, and the reason phrase with it.
+    pub(crate) fn replace_status(self, status: usize) {
+        unsafe {
+            let r = self.as_ptr();
+            (*r).headers_out.status = status;
+            (*r).err_status = 0;
+            (*r).headers_out.status_line = match status {
+                // nginx has no words of its own for it.
+                101 => sys::str_of(b"101 Switching Protocols"),
+                _ => sys::str_of(b""),
+            };
+        }
+    }
+
+    /// Runs the phase engine again from where the request stopped.
+    pub(crate) fn run_phases(self) {
+        unsafe { sys::ngx_http_core_run_phases(self.as_ptr()) }
+    }
+
+    /// Ends the request, or one user of it; it may be gone afterwards.
+    pub(crate) fn finalize(self, code: isize) {
+        unsafe { sys::ngx_http_finalize_request(self.as_ptr(), code) }
+    }
+
+    /// Lets the client send no more than nginx needs to keep the connection.
+    pub(crate) fn discard_body(self) -> isize {
+        unsafe { sys::ngx_http_discard_request_body(self.as_ptr()) }
+    }
+
+    pub(crate) fn run_phases_on_write(self) {
+        unsafe { (*self.as_ptr()).write_event_handler = Some(sys::ngx_http_core_run_phases) }
+    }
+
+    pub(crate) fn ignore_reads(self) {
+        unsafe { (*self.as_ptr()).read_event_handler = Some(sys::ngx_http_block_reading) }
+    }
+
+    pub(crate) fn client_state(self) -> ClientState {
+        unsafe {
+            let c = self.connection();
+            if (*c).timedout() != 0 {
+                ClientState::TimedOut
+            } else if (*c).error() != 0 {
+                ClientState::Gone
+            } else {
+                ClientState::There
+            }
+        }
+    }
+
+    /// The connection's marks of data that waits to be written, for debug lines.
+    pub(crate) fn buffered(self) -> u32 {
+        unsafe { (*self.connection()).buffered() }
+    }
+
+    /// Makes `self` the request that log lines of its connection speak of.
+    pub(crate) fn enter_log(self) {
+        unsafe {
+            let data = (*(*self.connection()).log).data.cast::<sys::ngx_http_log_ctx_t>();
+            if !data.is_null() && !self.is_detached() {
+                (*data).current_request = self.as_ptr();
+            }
+        }
+    }
+
+    /// Calls `action(data)` when the request ends, before it is logged.
+    pub(crate) fn on_cleanup(
+        self,
+        action: unsafe extern "C" fn(*mut c_void),
+        data: *const c_void,
+    ) -> Option<()> {
+        unsafe {
+            let cleanup = sys::ngx_http_cleanup_add(self.as_ptr(), 0).as_mut()?;
+            cleanup.handler = Some(action);
+            cleanup.data = data.cast_mut();
+        }
+        Some(())
+    }
+
+    pub(crate) fn core_loc_conf(self) -> *mut sys::ngx_http_core_loc_conf_t {
+        unsafe {
+            let index = (*(&raw const sys::ngx_http_core_module)).ctx_index;
+            (*(*self.as_ptr()).loc_conf.add(index)).cast()
+        }
+    }
+
+    pub(crate) fn core_main_conf(self) -> *mut sys::ngx_http_core_main_conf_t {
+        unsafe {
+            let index = (*(&raw const sys::ngx_http_core_module)).ctx_index;
+            (*(*self.as_ptr()).main_conf.add(index)).cast()
+        }
+    }
+}
+
+/// Whether the client is still there to answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ClientState {
+    There,
+    TimedOut,
+    Gone,
+}
+
+/// Runs what has been posted for other requests of a connection: the last thing an event handler does.
+/// `c` is the connection that the handler was called for; nginx keeps the struct when it closes it.
+pub(crate) fn run_posted(c: *mut sys::ngx_connection_t) {
+    // SAFETY: nginx looks at `destroyed` first.
+    unsafe { sys::ngx_http_run_posted_requests(c) }
+}

@@ -1,0 +1,62 @@
+//! The slots nginx keeps for the module: its configurations and its request context.
+#![allow(unsafe_code)]
+use core::ffi::c_void;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use super::Request;
+use super::sys;
+
+static INDEX: AtomicUsize = AtomicUsize::new(0);
+
+/// Records the index nginx gave the module; called once per configuration.
+pub(crate) fn set_index(index: usize) {
+    INDEX.store(index, Relaxed);
+}
+
+#[inline]
+pub(crate) fn index() -> usize {
+    INDEX.load(Relaxed)
+}
+
+// SAFETY (of the blocks below): [request-alive]; nginx sizes these arrays by the number of modules.
+#[inline]
+pub(crate) fn main_conf(r: Request) -> *mut c_void {
+    // SAFETY: see above.
+    unsafe { *(*r.as_ptr()).main_conf.add(index()) }
+}
+
+#[inline]
+pub(crate) fn srv_conf(r: Request) -> *mut c_void {
+    // SAFETY: see above.
+    unsafe { *(*r.as_ptr()).srv_conf.add(index()) }
+}
+
+#[inline]
+pub(crate) fn loc_conf(r: Request) -> *mut c_void {
+    // SAFETY: see above.
+    unsafe { *(*r.as_ptr()).loc_conf.add(index()) }
+}
+
+#[inline]
+pub(crate) fn ctx(r: Request) -> *mut c_void {
+    // SAFETY: see above.
+    unsafe { *(*r.as_ptr()).ctx.add(index()) }
+}
+
+pub(crate) fn set_ctx(r: Request, ctx: *const c_void) {
+    // SAFETY: see above.
+    unsafe { *(*r.as_ptr()).ctx.add(index()) = ctx.cast_mut() }
+}
+
+/// The module's main configuration in the running cycle, if there is an `http {}` block.
+pub(crate) fn cycle_main_conf(cycle: *mut sys::ngx_cycle_t) -> Option<*mut c_void> {
+    // SAFETY: [conf-callback]; the cycle's configuration is complete.
+    unsafe {
+        let http = *(*cycle).conf_ctx.add((*(&raw const sys::ngx_http_module)).index);
+        let ctx = http.cast::<sys::ngx_http_conf_ctx_t>();
+        (!ctx.is_null()).then(|| *(*ctx).main_conf.add(index()))
+    }
+}
+
+/// Its address marks the buffers that are ours.
+pub(crate) static MODULE_TAG: u8 = 0;

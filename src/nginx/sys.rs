@@ -1,0 +1,49 @@
+//! nginx's C API: nginx-sys, and the headers it leaves out.
+#![allow(unsafe_code, unreachable_pub, dead_code, missing_docs)]
+#![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
+#![allow(clippy::all)]
+
+pub use nginx_sys::*;
+
+include!(concat!(env!("OUT_DIR"), "/nginx_extra.rs"));
+
+pub const OK: ngx_int_t = NGX_OK as ngx_int_t;
+pub const ERROR: ngx_int_t = NGX_ERROR as ngx_int_t;
+pub const AGAIN: ngx_int_t = NGX_AGAIN as ngx_int_t;
+pub const DONE: ngx_int_t = NGX_DONE as ngx_int_t;
+pub const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
+
+/// The bytes of an nginx string.
+///
+/// # Safety
+/// `s` is a valid string that outlives the use of the result.
+pub unsafe fn str_bytes<'a>(s: ngx_str_t) -> &'a [u8] {
+    if s.len == 0 || s.data.is_null() {
+        return &[];
+    }
+    // SAFETY: the caller's contract.
+    unsafe { core::slice::from_raw_parts(s.data, s.len) }
+}
+
+/// An nginx string over bytes that live long enough; nginx declares even what it only reads mutable.
+pub const fn str_of(bytes: &[u8]) -> ngx_str_t {
+    ngx_str_t { len: bytes.len(), data: bytes.as_ptr().cast_mut() }
+}
+
+/// The MD5 of `data`, in lower-case hexadecimal.
+pub fn md5_hex(data: &[u8]) -> [u8; 32] {
+    let mut digest = [0u8; 16];
+    // SAFETY: the context is initialised before use, and the digest has MD5's size.
+    unsafe {
+        let mut md5: ngx_md5_t = core::mem::zeroed();
+        ngx_md5_init(&raw mut md5);
+        ngx_md5_update(&raw mut md5, data.as_ptr().cast(), data.len());
+        ngx_md5_final(digest.as_mut_ptr(), &raw mut md5);
+    }
+    let mut hex = [0; 32];
+    for (pair, byte) in hex.chunks_exact_mut(2).zip(digest) {
+        pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
+        pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
+    }
+    hex
+}

@@ -1,0 +1,193 @@
+//! Makes VMs ready for users' code: paths, the `ngx` API, lua-resty-core, `init_by_lua*`.
+use crate::api;
+use crate::api::resty_core;
+use crate::conf::chunk::Source;
+use crate::conf::{Chunk, LocConf, MainConf};
+use crate::coroutine::RequestCtx;
+use crate::nginx::log::Text;
+use crate::nginx::{Level, Log, Outcome, Request, debug, process};
+use crate::vm::function::protect;
+use crate::vm::{Stack, Vm};
+
+/// Why a VM is not ready.
+pub(crate) enum BootError {
+    NoMemory,
+    /// lua-resty-core is missing, or does not go with this module; the text says what to do.
+    RestyCore(String),
+}
+
+/// A VM with everything but the user's code. It looks for modules where `parent` does, or where the
+/// configuration says.
+pub(crate) fn boot(
+    conf: &MainConf,
+    parent: Option<Vm>,
+    prefix: &[u8],
+    log: Log,
+) -> Result<Vm, BootError> {
+    debug!(log, "lua creating new vm state");
+    let vm = Vm::new().ok_or(BootError::NoMemory)?;
+    debug!(log, "lua initializing lua registry");
+    if let Some(parent) = parent {
+        copy_path(parent, vm, b"path");
+        copy_path(parent, vm, b"cpath");
+    } else {
+        resty_core::extend_default_path(vm);
+        set_path(vm, prefix, b"path", conf.package_path.as_deref(), log);
+        set_path(vm, prefix, b"cpath", conf.package_cpath.as_deref(), log);
+    }
+    debug!(log, "lua initializing lua globals");
+    let found = resty_core::find(vm);
+    let installed = protect(vm.stack(), |stack| api::install(stack, &found));
+    debug!(log, "lua initialize the global Lua VM {:p}", vm.stack().as_ptr());
+    let loaded = match installed {
+        Ok(()) => resty_core::load(vm, &found),
+        Err(message) => Err(String::from_utf8_lossy(&message).into_owned()),
+    };
+    if let Err(text) = loaded {
+        vm.close();
+        return Err(BootError::RestyCore(text));
+    }
+    Ok(vm)
+}
+
+fn copy_path(from: Vm, to: Vm, field: &[u8]) {
+    from.stack().global(c"package");
+    from.stack().raw_field(-1, field);
+    let path = from.stack().bytes(-1).unwrap_or_default();
+    let _ = protect(to.stack(), |stack| {
+        stack.global(c"package");
+        stack.push_bytes(path);
+        stack.set_raw_field(-2, field);
+    });
+    from.stack().pop(2);
+}
+
+/// `$prefix` and `;;` (LuaJIT's own default) as the directives document them.
+fn set_path(vm: Vm, prefix: &[u8], field: &[u8], path: Option<&[u8]>, log: Log) {
+    let Some(path) = path else { return };
+    let _ = protect(vm.stack(), |stack| {
+        stack.global(c"package");
+        stack.raw_field(-1, field);
+        let default = stack.bytes(-1).unwrap_or_default();
+        let path = expand_path(path, prefix, default);
+        let kind = String::from_utf8_lossy(field);
+        debug!(log, "lua setting lua package.{kind} to \"{}\"", Text(&path));
+        stack.pop(1);
+        stack.push_bytes(&path);
+        stack.set_raw_field(-2, field);
+    });
+}
+
+fn expand_path(path: &[u8], prefix: &[u8], default: &[u8]) -> Vec<u8> {
+    const DEFAULT_MARK: &[u8] = b"\x01";
+    let path = replace(path, b";;", b";\x01;");
+    let path = replace(&path, b"$prefix", prefix);
+    let path = replace(&path, b"${prefix}", prefix);
+    replace(&path, DEFAULT_MARK, default)
+}
+
+fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.windows(from.len()).position(|w| w == from) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(to);
+        rest = &rest[at + from.len()..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// Runs `init_by_lua*` in a new VM; whether it succeeded.
+pub(crate) fn run_init(conf: &MainConf, vm: Vm, log: Log) -> bool {
+    conf.init.is_none_or(|chunk| run_once(vm, chunk, log))
+}
+
+/// Runs a chunk that runs once in a VM's life, and logs its failure.
+pub(super) fn run_once(vm: Vm, chunk: &Chunk, log: Log) -> bool {
+    let (loaded, what) = match &chunk.source {
+        Source::Inline { code, name, .. } => {
+            (vm.compile_plain(code, name), chunk.phase.directive().to_owned())
+        }
+        Source::File { path, .. } => {
+            (vm.compile_file_plain(path), format!("{}_file", chunk.phase.directive()))
+        }
+        Source::Variable(_) => return false,
+    };
+    let result =
+        loaded.map_err(|e| Some(e.message().to_vec())).and_then(|()| call_traced(vm.stack()));
+    vm.collect();
+    match result {
+        Ok(()) => true,
+        Err(message) => {
+            let message = message.unwrap_or_else(|| b"unknown error".to_vec());
+            log.write(Level::Error, &[what.as_bytes(), b" error: ", &message].concat());
+            false
+        }
+    }
+}
+
+/// Calls the function on top, which takes and returns nothing; an error that is text comes back with
+/// its traceback. stack: [-1, +0, e]
+pub(super) fn call_traced(stack: Stack) -> Result<(), Option<Vec<u8>>> {
+    let function = stack.top();
+    stack.push_function(api::TRACEBACK, 0);
+    stack.insert(function);
+    let ok = stack.call(0, 0, function);
+    let result = if ok { Ok(()) } else { Err(stack.error_text().map(<[u8]>::to_vec)) };
+    stack.set_top(function - 1);
+    result
+}
+
+/// A context for `r`; with `lua_code_cache off` it comes with a VM of its own.
+pub(super) fn create_context<'a>(r: Request) -> Result<&'a RequestCtx, Outcome> {
+    let conf = MainConf::of(r);
+    let vm = if LocConf::of(r).code_cache != 0 || r.is_detached() {
+        conf.vm.get().ok_or(Outcome::SERVER_ERROR)?
+    } else {
+        own_vm(r, conf)?
+    };
+    RequestCtx::create(r, vm).ok_or(Outcome::SERVER_ERROR)
+}
+
+/// A VM that lives as long as the request, and knows nothing of others.
+fn own_vm(r: Request, conf: &MainConf) -> Result<Vm, Outcome> {
+    let log = r.log();
+    let vm = match boot(conf, conf.vm.get(), process::prefix(), log) {
+        Ok(vm) => vm,
+        Err(BootError::NoMemory) => {
+            log.write(Level::Error, b"failed to initialize Lua VM");
+            return Err(Outcome::SERVER_ERROR);
+        }
+        Err(BootError::RestyCore(text)) => {
+            log.write(Level::Error, text.as_bytes());
+            return Err(Outcome::SERVER_ERROR);
+        }
+    };
+    r.pool().on_destroy(move || close(vm)).ok_or(Outcome::SERVER_ERROR)?;
+    if run_init(conf, vm, log) { Ok(vm) } else { Err(Outcome::SERVER_ERROR) }
+}
+
+/// Closes a VM, and says so where the reference does.
+pub(crate) fn close(vm: Vm) {
+    let log = Log::cycle();
+    debug!(log, "lua decrementing the reference count for Lua VM: 1");
+    debug!(log, "lua close the global Lua VM {:p}", vm.stack().as_ptr());
+    crate::coroutine::recycle::forget(vm);
+    vm.close();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_expanded() {
+        let expand = |path: &str| {
+            String::from_utf8(expand_path(path.as_bytes(), b"/srv/", b"./?.lua")).unwrap()
+        };
+        assert_eq!(expand("$prefix/lua/?.lua;;"), "/srv//lua/?.lua;./?.lua;");
+        assert_eq!(expand("${prefix}a;/b"), "/srv/a;/b");
+        assert_eq!(expand("/only/?.lua"), "/only/?.lua");
+    }
+}

@@ -1,0 +1,63 @@
+//! Lua at the start and the end of a worker.
+use super::boot;
+use crate::conf::{Chunk, MainConf};
+use crate::coroutine::{RequestCtx, recycle};
+use crate::nginx::detached::{Confs, Detached};
+use crate::nginx::sys::ngx_cycle_t;
+use crate::nginx::{Log, Phase, debug, process};
+
+/// `init_worker_by_lua*`; `false` keeps the worker from starting.
+pub(crate) fn init(cycle: *mut ngx_cycle_t) -> bool {
+    let Some((conf, vm)) = MainConf::of_cycle(cycle).and_then(|c| Some((c, c.vm.get()?))) else {
+        return true;
+    };
+    if process::is_helper() {
+        debug!(
+            Log::cycle(),
+            "lua close the global Lua VM {:p} in the cache helper process {}",
+            vm.stack().as_ptr(),
+            process::pid()
+        );
+        conf.vm.set(None);
+        boot::close(vm);
+        return true;
+    }
+    recycle::adopt(vm);
+    if conf.sa_restart != 0 {
+        process::restart_system_calls();
+    }
+    let Some(chunk) = conf.init_worker else { return true };
+    let context = c"init_worker_by_lua*";
+    run(cycle, conf, chunk, Phase::InitWorker, Some(context)).is_some()
+}
+
+/// `exit_worker_by_lua*`.
+pub(crate) fn exit(cycle: *mut ngx_cycle_t) {
+    let Some(conf) = MainConf::of_cycle(cycle) else { return };
+    if process::is_helper() {
+        return;
+    }
+    if let Some(chunk) = conf.exit_worker {
+        let _ = run(cycle, conf, chunk, Phase::ExitWorker, None);
+    }
+}
+
+/// Runs a chunk on the VM's main coroutine, on behalf of a request without a client.
+fn run(
+    cycle: *mut ngx_cycle_t,
+    conf: &MainConf,
+    chunk: &Chunk,
+    phase: Phase,
+    context: Option<&'static core::ffi::CStr>,
+) -> Option<()> {
+    let vm = conf.vm.get()?;
+    let detached = Detached::new(&Confs::of_http(cycle)?, context)?;
+    let request = detached.request();
+    RequestCtx::create(request, vm)?.set_phase(phase);
+    let stack = vm.stack();
+    stack.set_owner(request.as_ptr().cast());
+    // A failure is logged; the worker serves all the same.
+    boot::run_once(vm, chunk, Log::cycle());
+    stack.set_owner(core::ptr::null_mut());
+    Some(())
+}

@@ -1,0 +1,289 @@
+//! Rust functions as Lua functions.
+//!
+//! `enter` is the only frame of the crate that raises, and it works in three beats: read the
+//! arguments, do the work under a panic guard, then push or raise once nothing is left to drop.
+//! Everything reached from the guarded beat returns [`Error`] instead of raising: LuaJIT raises by
+//! unwinding, and a Lua error that met `catch_unwind` would abort the worker. The one exception is
+//! memory: a LuaJIT that cannot allocate ends the worker, as it does in the reference.
+#![allow(unsafe_code)]
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::marker::PhantomData;
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::stack::{Kind, Stack};
+use super::sys;
+
+pub(crate) type Result<T> = core::result::Result<T, Error>;
+
+/// A C function as LuaJIT calls it; made by [`lua_fn!`].
+pub(crate) type Function = unsafe extern "C-unwind" fn(*mut sys::lua_State) -> c_int;
+
+/// Why a Lua-visible call did not produce its values.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Error {
+    /// Misuse: raised, with the position of the caller.
+    Raise(Cow<'static, str>),
+    /// Misuse of one argument: raised in LuaJIT's own words, `(… expected, got …)`.
+    BadArg { index: c_int, expected: &'static CStr },
+    /// Misuse of one argument, in our words: `bad argument #1 to 'f' (…)`.
+    ArgError { index: c_int, message: Cow<'static, str> },
+    /// The operation itself failed: the call returns `nil, message`.
+    Fail(Cow<'static, str>),
+    /// Raises the value on top of the stack as it is: an error of Lua code that we called.
+    Rethrow,
+}
+
+impl Error {
+    pub(crate) const fn raise(message: &'static str) -> Self {
+        Self::Raise(Cow::Borrowed(message))
+    }
+
+    pub(crate) const fn fail(message: &'static str) -> Self {
+        Self::Fail(Cow::Borrowed(message))
+    }
+
+    pub(crate) fn arg(index: c_int, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::ArgError { index, message: message.into() }
+    }
+}
+
+/// The running call: arguments in, by position (from 1).
+pub(crate) struct Call<'l> {
+    stack: Stack,
+    _live: PhantomData<&'l ()>,
+}
+
+impl Call<'_> {
+    pub(crate) fn count(&self) -> c_int {
+        self.stack.top()
+    }
+
+    /// Exactly `n` arguments, or the error the reference raises.
+    pub(crate) fn expect_args(&self, n: c_int) -> Result<()> {
+        let got = self.count();
+        if got == n {
+            return Ok(());
+        }
+        Err(Error::Raise(format!("attempt to pass {got} arguments, but accepted {n}").into()))
+    }
+
+    pub(crate) fn kind(&self, index: c_int) -> Kind {
+        self.stack.kind(index)
+    }
+
+    /// A number, or a string that converts to one, as `luaL_checknumber` accepts.
+    pub(crate) fn number(&self, index: c_int) -> Result<f64> {
+        self.stack.number(index).ok_or(Error::BadArg { index, expected: c"number" })
+    }
+
+    /// As `luaL_checkint`: a number truncated to 32 bits.
+    pub(crate) fn int(&self, index: c_int) -> Result<c_int> {
+        Ok(self.number(index)? as i64 as c_int)
+    }
+
+    /// `true` or `false`, nothing else.
+    pub(crate) fn boolean(&self, index: c_int) -> Result<bool> {
+        match self.kind(index) {
+            Kind::Boolean => Ok(self.stack.truth(index)),
+            _ => Err(Error::BadArg { index, expected: c"boolean" }),
+        }
+    }
+
+    /// The bytes of a string argument; a number is converted in place, as `luaL_checklstring` does.
+    pub(crate) fn bytes(&self, index: c_int) -> Result<&[u8]> {
+        self.stack.bytes(index).ok_or(Error::BadArg { index, expected: c"string" })
+    }
+
+    pub(crate) fn stack(&self) -> Stack {
+        self.stack
+    }
+}
+
+/// Values a Lua call returns. `push` may raise (out of memory), so it runs outside the guard.
+pub(crate) trait IntoResults {
+    fn push(self, stack: Stack) -> c_int;
+}
+
+impl IntoResults for () {
+    fn push(self, _: Stack) -> c_int {
+        0
+    }
+}
+
+impl IntoResults for f64 {
+    fn push(self, stack: Stack) -> c_int {
+        stack.push_number(self);
+        1
+    }
+}
+
+impl IntoResults for c_int {
+    fn push(self, stack: Stack) -> c_int {
+        stack.push_integer(self as isize);
+        1
+    }
+}
+
+impl IntoResults for bool {
+    fn push(self, stack: Stack) -> c_int {
+        stack.push_boolean(self);
+        1
+    }
+}
+
+impl IntoResults for &str {
+    fn push(self, stack: Stack) -> c_int {
+        stack.push_bytes(self.as_bytes());
+        1
+    }
+}
+
+impl IntoResults for &[u8] {
+    fn push(self, stack: Stack) -> c_int {
+        stack.push_bytes(self);
+        1
+    }
+}
+
+/// The topmost values of the stack, as they are.
+pub(crate) struct Top(pub(crate) c_int);
+
+impl IntoResults for Top {
+    fn push(self, _: Stack) -> c_int {
+        self.0
+    }
+}
+
+/// `None` is no value at all, not nil.
+impl<T: IntoResults> IntoResults for Option<T> {
+    fn push(self, stack: Stack) -> c_int {
+        self.map_or(0, |value| value.push(stack))
+    }
+}
+
+/// Results that may themselves be a choice: either the values, or a suspension.
+impl<A: IntoResults, B: IntoResults> IntoResults for core::result::Result<A, B> {
+    fn push(self, stack: Stack) -> c_int {
+        match self {
+            Ok(values) => values.push(stack),
+            Err(values) => values.push(stack),
+        }
+    }
+}
+
+/// The call suspends its coroutine, handing the topmost `values` to whoever resumed it; its own
+/// results are pushed at wake-up.
+pub(crate) struct Yield {
+    pub(crate) values: c_int,
+}
+
+impl Yield {
+    pub(crate) const NOTHING: Self = Self { values: 0 };
+}
+
+impl IntoResults for Yield {
+    fn push(self, stack: Stack) -> c_int {
+        // SAFETY: [lua-frame]; a plain return in LuaJIT, nothing unwinds unless a C call that
+        // cannot be yielded across lies below, which is raised as the Lua error it is.
+        unsafe { sys::lua_yield(stack.as_ptr(), self.values) }
+    }
+}
+
+/// Makes a [`Function`] out of a Rust function `fn(&Call) -> Result<impl IntoResults>`.
+macro_rules! lua_fn {
+    ($body:path) => {{
+        #[allow(unsafe_code)]
+        unsafe extern "C-unwind" fn entry(
+            l: *mut $crate::vm::sys::lua_State,
+        ) -> ::core::ffi::c_int {
+            // SAFETY: `l` is the state LuaJIT is calling us with ([lua-frame]).
+            unsafe { $crate::vm::function::enter(l, $body) }
+        }
+        entry as $crate::vm::Function
+    }};
+}
+pub(crate) use lua_fn;
+
+/// # Safety
+/// Called by LuaJIT as the body of a C function running on `l`.
+#[inline]
+pub(crate) unsafe fn enter<R: IntoResults>(
+    l: *mut sys::lua_State,
+    body: impl Fn(&Call<'_>) -> Result<R>,
+) -> c_int {
+    let stack = Stack::from_raw(l);
+    let call = Call { stack, _live: PhantomData };
+    match catch_unwind(AssertUnwindSafe(|| body(&call))) {
+        Ok(Ok(results)) => results.push(stack),
+        Ok(Err(Error::Fail(message))) => {
+            stack.push_nil();
+            1 + (&*message).push(stack)
+        }
+        Ok(Err(error)) => raise(stack, error),
+        Err(panic) => {
+            drop(panic);
+            raise(stack, Error::raise("internal error (this is a bug)"))
+        }
+    }
+}
+
+/// The only place that raises: whatever `error` owns is released before the unwinding starts.
+#[cold]
+#[allow(clippy::disallowed_methods)]
+fn raise(stack: Stack, error: Error) -> c_int {
+    let l = stack.as_ptr();
+    // SAFETY: [lua-frame]; the messages are NUL-terminated copies on the Lua stack.
+    unsafe {
+        match error {
+            Error::BadArg { index, expected } => luaL_typerror(l, index, expected.as_ptr()),
+            Error::ArgError { index, message } => {
+                stack.push_bytes(message.as_bytes());
+                drop(message);
+                sys::luaL_argerror(l, index, sys::lua_tolstring(l, -1, core::ptr::null_mut()))
+            }
+            Error::Rethrow => sys::lua_error(l),
+            Error::Raise(message) | Error::Fail(message) => {
+                sys::luaL_where(l, 1);
+                stack.push_bytes(message.as_bytes());
+                drop(message);
+                sys::lua_concat(l, 2);
+                sys::lua_error(l)
+            }
+        }
+    }
+}
+
+unsafe extern "C-unwind" {
+    /// LuaJIT exports it, but its headers do not declare it.
+    fn luaL_typerror(l: *mut sys::lua_State, arg: c_int, name: *const c_char) -> c_int;
+}
+
+/// Runs `body` on `stack` in protected mode; a Lua error becomes its message.
+///
+/// For set-up code, where pushing and creating may raise for want of memory. `body` must not panic.
+pub(crate) fn protect<F: FnOnce(Stack)>(
+    stack: Stack,
+    body: F,
+) -> core::result::Result<(), Vec<u8>> {
+    unsafe extern "C-unwind" fn entry<F: FnOnce(Stack)>(l: *mut sys::lua_State) -> c_int {
+        let stack = Stack::from_raw(l);
+        // SAFETY: `protect` passes the address of its `Option<F>`.
+        let body = unsafe { (*sys::lua_touserdata(l, 1).cast::<Option<F>>()).take() };
+        stack.set_top(0);
+        if let Some(body) = body {
+            body(stack);
+        }
+        0
+    }
+    let mut body = Some(body);
+    let data: *mut c_void = (&raw mut body).cast();
+    // SAFETY: `body` outlives the protected call.
+    let status = unsafe { sys::lua_cpcall(stack.as_ptr(), Some(entry::<F>), data) };
+    if status == 0 {
+        return Ok(());
+    }
+    let message = stack.error_message().to_vec();
+    stack.pop(1);
+    Err(message)
+}

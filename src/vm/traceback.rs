@@ -1,0 +1,100 @@
+//! Tracebacks as the reference logs them: over a coroutine and the coroutines that resumed it.
+#![allow(unsafe_code)]
+use core::ffi::CStr;
+use std::fmt::Write as _;
+
+use super::stack::Stack;
+use super::sys;
+
+/// Frames shown of one coroutine, and coroutines shown.
+const MAX_FRAMES: usize = 22;
+const MAX_COROUTINES: usize = 5;
+
+/// The traceback of `stacks`, from the coroutine that failed outwards. stack: [-0, +0, -]
+pub(crate) fn of(stacks: impl Iterator<Item = Stack>) -> String {
+    let mut text = String::from("stack traceback:");
+    for (id, stack) in stacks.take(MAX_COROUTINES).enumerate() {
+        let _ = write!(text, "\ncoroutine {id}:");
+        for level in 0.. {
+            // SAFETY: plain data; `lua_getstack` fills it before `lua_getinfo` reads it.
+            let mut frame: sys::lua_Debug = unsafe { core::mem::zeroed() };
+            // SAFETY: [lua-frame]; neither call raises.
+            let found = unsafe { sys::lua_getstack(stack.as_ptr(), level, &raw mut frame) };
+            if found == 0 {
+                break;
+            }
+            if level as usize == MAX_FRAMES {
+                text.push_str("\n\t...");
+                break;
+            }
+            // SAFETY: as above; "Snl" reads `frame` only.
+            unsafe { sys::lua_getinfo(stack.as_ptr(), c"Snl".as_ptr(), &raw mut frame) };
+            describe(&mut text, &frame);
+        }
+    }
+    text
+}
+
+fn describe(text: &mut String, frame: &sys::lua_Debug) {
+    // SAFETY: LuaJIT fills these with C strings that live as long as the function.
+    let (source, what, named, name) = unsafe {
+        (
+            CStr::from_ptr(frame.short_src.as_ptr()).to_string_lossy(),
+            CStr::from_ptr(frame.what).to_bytes(),
+            CStr::from_ptr(frame.namewhat).to_bytes(),
+            (!frame.name.is_null()).then(|| CStr::from_ptr(frame.name).to_string_lossy()),
+        )
+    };
+    let _ = write!(text, "\n\t{source}:");
+    if frame.currentline > 0 {
+        let _ = write!(text, "{}:", frame.currentline);
+    }
+    let _ = match (named, what.first(), name) {
+        ([_, ..], _, Some(name)) => write!(text, " in function '{name}'"),
+        (_, Some(b'm'), _) => write!(text, " in main chunk"),
+        (_, Some(b'C' | b't'), _) => write!(text, " ?"),
+        _ => write!(text, " in function <{source}:{}>", frame.linedefined),
+    };
+}
+
+/// Where the running function was called from, for log lines: the base name of its source, the
+/// line, and the name it was called by if it has one.
+pub(crate) struct Position {
+    frame: sys::lua_Debug,
+}
+
+impl Position {
+    /// The caller of the running C function. stack: [-0, +0, -]
+    pub(crate) fn of_caller(stack: Stack) -> Option<Self> {
+        // SAFETY: as in `of`.
+        unsafe {
+            let mut frame: sys::lua_Debug = core::mem::zeroed();
+            if sys::lua_getstack(stack.as_ptr(), 1, &raw mut frame) == 0 {
+                return None;
+            }
+            sys::lua_getinfo(stack.as_ptr(), c"Snl".as_ptr(), &raw mut frame);
+            Some(Self { frame })
+        }
+    }
+
+    pub(crate) fn file(&self) -> &[u8] {
+        // SAFETY: filled by LuaJIT.
+        let source = unsafe { CStr::from_ptr(self.frame.short_src.as_ptr()) }.to_bytes();
+        let start = source.iter().rposition(|b| matches!(b, b'/' | b'\\')).map_or(0, |i| i + 1);
+        &source[start..]
+    }
+
+    pub(crate) fn line(&self) -> i32 {
+        if self.frame.currentline > 0 { self.frame.currentline } else { self.frame.linedefined }
+    }
+
+    /// The name of a Lua function that has one.
+    pub(crate) fn function(&self) -> Option<&[u8]> {
+        // SAFETY: as above; `name` is set where `namewhat` is not empty.
+        unsafe {
+            let is_lua = *self.frame.what == b'L' as core::ffi::c_char;
+            (*self.frame.namewhat != 0 && is_lua && !self.frame.name.is_null())
+                .then(|| CStr::from_ptr(self.frame.name).to_bytes())
+        }
+    }
+}

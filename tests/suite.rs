@@ -1,2 +1,0 @@
-//! Runs t/ (placeholder until the runner lands).
-fn main() {}
