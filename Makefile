@@ -26,6 +26,8 @@ endif
 # The module for $(NGINX). The last one built is also at objs/, where the example configurations look for it.
 MODULE := $(NGINX_BUILD_DIR)/ngx_http_lua_module.so
 
+# nginx takes an environment variable NGINX for sockets it is to inherit.
+unexport NGINX
 export NGINX_SOURCE_DIR NGINX_BUILD_DIR NGINX_CORE_SRC CARGO_TARGET_DIR
 # What t/ and the tests of the built module run with.
 TEST_ENV = TEST_NGINX_BINARY="$(NGINX_BINARY)" TEST_NGINX_LOAD_MODULES="$(MODULE)"

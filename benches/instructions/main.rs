@@ -19,7 +19,7 @@ use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Mutex;
 use std::thread;
 
@@ -141,8 +141,7 @@ fn side(name: &'static str, variable: &str, default: &str) -> Side {
 
 /// Makes all runs, as many at a time as there are processors.
 fn run_all(nginx: &Path, tasks: &[(&'static Row, &Side)]) -> io::Result<Runs> {
-    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
-    let _ = fs::remove_dir_all(&scratch);
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", process::id()));
     let jobs = match env::var("BENCH_JOBS").ok().and_then(|jobs| jobs.parse().ok()) {
         Some(jobs) => jobs,
         None => thread::available_parallelism()?.get(),
@@ -163,6 +162,7 @@ fn run_all(nginx: &Path, tasks: &[(&'static Row, &Side)]) -> io::Result<Runs> {
             });
         }
     });
+    let _ = fs::remove_dir_all(&scratch);
     runs.into_inner().map_err(io::Error::other)
 }
 

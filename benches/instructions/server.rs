@@ -88,8 +88,8 @@ fn ask(server: &mut Server, row: &Row, port: u16, requests: u64) -> Result<Respo
 }
 
 fn instructions(report: &Path) -> Result<u64> {
-    fs::read_to_string(report)?
-        .lines()
+    let text = fs::read_to_string(report).map_err(|_| Error::other("nginx died"))?;
+    text.lines()
         .find_map(|line| line.strip_prefix("totals: ")?.trim().parse().ok())
         .ok_or_else(|| Error::other(format!("no totals in {}", report.display())))
 }
