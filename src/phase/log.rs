@@ -28,7 +28,7 @@ fn handle(r: Request) -> Outcome {
         },
     };
     ctx.set_phase(Phase::Log);
-    if load::push(r, ctx.vm, chunk).is_err() {
+    if load::push(r, ctx.vm, chunk, ctx.vm.stack()).is_err() {
         return Outcome::Abort;
     }
     match call_main(ctx.vm, r) {
