@@ -76,11 +76,6 @@ impl Request {
         unsafe { *self.main().count_ptr() += 1 }
     }
 
-    /// Gives up what `hold` took, where nginx must not be told.
-    pub(crate) fn unhold(self) {
-        unsafe { *self.main().count_ptr() -= 1 }
-    }
-
     /// `count:16` is the first field of its unit: read as the plain u16 it is, because the generated
     /// accessor walks it bit by bit.
     fn count_ptr(self) -> *mut u16 {
@@ -240,14 +235,14 @@ impl Request {
 
     pub(crate) fn core_loc_conf(self) -> *mut sys::ngx_http_core_loc_conf_t {
         unsafe {
-            let index = (*(&raw const sys::ngx_http_core_module)).ctx_index;
+            let index = sys::ngx_http_core_module.ctx_index;
             (*(*self.as_ptr()).loc_conf.add(index)).cast()
         }
     }
 
     pub(crate) fn core_main_conf(self) -> *mut sys::ngx_http_core_main_conf_t {
         unsafe {
-            let index = (*(&raw const sys::ngx_http_core_module)).ctx_index;
+            let index = sys::ngx_http_core_module.ctx_index;
             (*(*self.as_ptr()).main_conf.add(index)).cast()
         }
     }

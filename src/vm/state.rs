@@ -29,7 +29,7 @@ macro_rules! registry_keys {
     ($($name:ident),*) => {$(
         #[unsafe(no_mangle)]
         #[allow(non_upper_case_globals, missing_docs)]
-        pub static $name: u8 = 0;
+        pub(crate) static $name: u8 = 0;
     )*};
 }
 registry_keys!(
