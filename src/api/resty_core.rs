@@ -162,6 +162,7 @@ fn load_library(vm: Vm, found: &Found) -> Result<(), String> {
     if !stack.call(1, 0, 0) {
         return Err(explain(found, &take_message(stack)));
     }
+    vm.adopt_ctx_tables(super::ctx::TABLES);
     Ok(())
 }
 
