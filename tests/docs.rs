@@ -172,20 +172,16 @@ fn directive_rows() -> Vec<(String, String)> {
     let code = read("src/module/directives.rs");
     let table = code.split("const ROWS: &[ngx_command_t] = &[").nth(1);
     let table = up_to_closing(table.expect("the table of directives"));
-    let rows = items_of_calls(table);
-    assert!(!rows.is_empty(), "no rows: see directive_rows in tests/docs.rs");
-    rows
-}
-
-/// `kind(c"name", CONTEXTS, …)`, for each item of the table.
-fn items_of_calls(table: &str) -> Vec<(String, String)> {
     let mut rows = Vec::new();
+    // `kind(c"name", CONTEXTS, …)`
     for item in items(&without_comments(table)) {
         let Some((_, arguments)) = item.split_once('(') else { continue };
         let arguments = items(up_to_closing(arguments));
         let name = arguments[0].trim_start_matches('c').trim_matches('"').to_owned();
-        rows.push((name, contexts(arguments.get(1).copied().unwrap_or_default())));
+        let flags = arguments.get(1).copied().unwrap_or_default();
+        rows.push((name, contexts(&code, flags).join(", ")));
     }
+    assert!(!rows.is_empty(), "no rows: see directive_rows in tests/docs.rs");
     rows
 }
 
@@ -193,17 +189,20 @@ fn without_comments(code: &str) -> String {
     code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect()
 }
 
-fn contexts(flags: &str) -> String {
-    let named = |flag: &str| match flag.trim() {
-        "HTTP" => "http",
-        "SRV" => "server",
-        "LOC" => "location",
-        "IF" => "if",
-        "EVERYWHERE" => "http, server, location, if",
-        _ => "",
+/// nginx's blocks that the flags name; a flag may be a constant made of others.
+fn contexts(source: &str, flags: &str) -> Vec<&'static str> {
+    let named = |flag: &str| match flag {
+        "HTTP" => vec!["http"],
+        "SRV" => vec!["server"],
+        "LOC" => vec!["location"],
+        "IF" => vec!["if"],
+        flag => {
+            let definition = source.split(&format!("const {flag}: u32 = ")).nth(1);
+            let value = definition.and_then(|d| d.split(';').next()).unwrap_or_default();
+            if value.contains("::") { Vec::new() } else { contexts(source, value) }
+        }
     };
-    let names: Vec<&str> = flags.split('|').map(named).filter(|name| !name.is_empty()).collect();
-    names.join(", ")
+    flags.split('|').map(str::trim).filter(|flag| !flag.is_empty()).flat_map(named).collect()
 }
 
 /// The directive that a row of docs/directives.md describes.
