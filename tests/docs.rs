@@ -173,13 +173,19 @@ fn directive_rows() -> Vec<(String, String)> {
     let table = code.split("const ROWS: &[ngx_command_t] = &[").nth(1);
     let table = up_to_closing(table.expect("the table of directives"));
     let mut rows = Vec::new();
-    // `kind(c"name", CONTEXTS, …)`
+    // `kind(c"name", CONTEXTS, …)`; a kind whose rows have the same contexts names them itself.
     for item in items(&without_comments(table)) {
-        let Some((_, arguments)) = item.split_once('(') else { continue };
+        let Some((kind, arguments)) = item.split_once('(') else { continue };
         let arguments = items(up_to_closing(arguments));
         let name = arguments[0].trim_start_matches('c').trim_matches('"').to_owned();
-        let flags = arguments.get(1).copied().unwrap_or_default();
-        rows.push((name, contexts(&code, flags).join(", ")));
+        let mut found = contexts(&code, arguments.get(1).copied().unwrap_or_default());
+        if found.is_empty() {
+            let body = code.split(&format!("const fn {kind}(")).nth(1);
+            let body = body.and_then(|b| b.split_once('{')).map_or("", |(_, b)| up_to_closing(b));
+            let words = body.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
+            found = words.flat_map(|word| contexts(&code, word)).collect();
+        }
+        rows.push((name, found.join(", ")));
     }
     assert!(!rows.is_empty(), "no rows: see directive_rows in tests/docs.rs");
     rows
@@ -191,15 +197,15 @@ fn without_comments(code: &str) -> String {
 
 /// nginx's blocks that the flags name; a flag may be a constant made of others.
 fn contexts(source: &str, flags: &str) -> Vec<&'static str> {
-    let named = |flag: &str| match flag {
+    let named = |flag: &str| match flag.rsplit("::").next().unwrap_or_default() {
         "HTTP" => vec!["http"],
         "SRV" => vec!["server"],
+        "NGX_HTTP_SIF_CONF" => vec!["if in server"],
         "LOC" => vec!["location"],
         "IF" => vec!["if"],
         flag => {
             let definition = source.split(&format!("const {flag}: u32 = ")).nth(1);
-            let value = definition.and_then(|d| d.split(';').next()).unwrap_or_default();
-            if value.contains("::") { Vec::new() } else { contexts(source, value) }
+            definition.map_or_else(Vec::new, |d| contexts(source, d.split(';').next().unwrap_or(d)))
         }
     };
     flags.split('|').map(str::trim).filter(|flag| !flag.is_empty()).flat_map(named).collect()
