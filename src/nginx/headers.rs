@@ -284,18 +284,18 @@ unsafe fn set_several(r: Request, entry: &Entry, at: usize, mode: Mode) -> Resul
     // SAFETY: see above; the headers of one name are linked.
     unsafe {
         let mut slot = slot_at(r, at);
-        if mode == Mode::Replace {
-            if let Some(first) = (*slot).as_mut() {
-                let mut rest = first.next;
-                while let Some(h) = rest.as_mut() {
-                    h.hash = 0;
-                    h.value.len = 0;
-                    rest = h.next;
-                }
-                first.value = entry.value;
-                first.hash = if entry.value.len == 0 { 0 } else { entry.hash };
-                return Ok(());
+        if mode == Mode::Replace
+            && let Some(first) = (*slot).as_mut()
+        {
+            let mut rest = first.next;
+            while let Some(h) = rest.as_mut() {
+                h.hash = 0;
+                h.value.len = 0;
+                rest = h.next;
             }
+            first.value = entry.value;
+            first.hash = if entry.value.len == 0 { 0 } else { entry.hash };
+            return Ok(());
         }
         while let Some(h) = (*slot).as_mut() {
             if mode == Mode::Add && h.hash == 0 {
