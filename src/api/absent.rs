@@ -23,7 +23,9 @@ fn setup(stack: Stack, _: &Found) {
     stack.new_table(0, 2);
     stack.set_metatable(-2);
     stack.set_raw_field(-2, b"arg");
-    for table in [b"__tcp_cosocket_mt".as_slice(), b"__tcp_raw_req_cosocket_mt"] {
+    for table in
+        [b"__tcp_cosocket_mt".as_slice(), b"__tcp_req_cosocket_mt", b"__tcp_raw_req_cosocket_mt"]
+    {
         stack.new_table(0, 16);
         stack.set_raw_field(LUA_REGISTRYINDEX, table);
     }
@@ -143,6 +145,7 @@ absent! {
     ngx_http_lua_ffi_shdict_store
     ngx_http_lua_ffi_shdict_udata_to_zone
     ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result
+    ngx_http_lua_ffi_socket_tcp_getfd
     ngx_http_lua_ffi_socket_tcp_getoption
     ngx_http_lua_ffi_socket_tcp_hack_fd
     ngx_http_lua_ffi_socket_tcp_setoption
