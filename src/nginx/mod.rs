@@ -4,6 +4,7 @@
 //! one keeps to the guarantees of SAFETY.md ([request-alive], [pool-outlives-request]).
 pub(crate) mod config;
 pub(crate) mod detached;
+pub(crate) mod digest;
 pub(crate) mod event;
 pub(crate) mod headers;
 pub(crate) mod log;
