@@ -33,8 +33,7 @@ fn setup(stack: Stack, _: &Found) {
 const LUA_NAMES: &[u8] = br#"
 local missing = {
     "exec", "redirect", "on_abort", "run_worker_thread",
-    "escape_uri", "unescape_uri", "encode_args", "decode_args",
-    "encode_base64", "decode_base64", "decode_base64mime",
+    "escape_uri", "unescape_uri", "encode_base64", "decode_base64",
     "md5", "md5_bin", "sha1_bin", "hmac_sha1", "crc32_short", "crc32_long", "quote_sql_str",
     "location.capture", "location.capture_multi",
     "req.get_headers", "req.set_header", "req.clear_header", "req.raw_header", "req.http_version",

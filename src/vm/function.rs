@@ -146,6 +146,12 @@ impl IntoResults for &[u8] {
     }
 }
 
+impl IntoResults for Vec<u8> {
+    fn push(self, stack: Stack) -> c_int {
+        self.as_slice().push(stack)
+    }
+}
+
 /// The topmost values of the stack, as they are.
 pub(crate) struct Top(pub(crate) c_int);
 

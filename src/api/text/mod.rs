@@ -1,0 +1,9 @@
+//! Text as other programs want it: percent-escapes, query strings, base64, digests, SQL strings.
+//!
+//! No state and no request: everything here works on bytes, in any phase and in any thread.
+pub(crate) mod args;
+pub(crate) mod escape;
+pub(crate) mod lua;
+mod scan;
+
+pub(crate) use lua::DOMAIN;
