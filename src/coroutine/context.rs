@@ -12,6 +12,8 @@ use super::recycle;
 use super::suspension::{Suspension, Waker};
 use super::task::{Co, Role, Status};
 use crate::conf::{LocConf, MainConf};
+use crate::nginx::pool::DestroyPlace;
+use crate::nginx::request::CleanupPlace;
 use crate::nginx::{Log, Output, Phase, Phases, Request, debug, slot};
 use crate::vm::sys::LUA_NOREF;
 use crate::vm::{Call, Error, Result, Stack, Thread, Vm, Yield};
@@ -45,7 +47,9 @@ pub(crate) struct RequestCtx {
     exit: Cell<Option<c_int>>,
     /// The reference of `ngx.ctx`'s table, in the table that lua-resty-core keeps.
     ctx_ref: Cell<c_int>,
+    cleanup: CleanupPlace,
     cleanup_is_set: Cell<bool>,
+    destroy: DestroyPlace,
     drive: Cell<fn(&Self)>,
 }
 
@@ -73,7 +77,9 @@ impl RequestCtx {
             asked: Cell::new(Ask::Wait),
             exit: Cell::new(None),
             ctx_ref: Cell::new(LUA_NOREF),
+            cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
+            destroy: DestroyPlace::new(),
             drive: Cell::new(|_| {}),
         })?;
         slot::set_ctx(r, core::ptr::from_ref(ctx).cast());
@@ -114,8 +120,20 @@ impl RequestCtx {
         self.ctx_ref.get()
     }
 
-    pub(crate) fn set_ctx_ref(&self, reference: c_int) {
-        self.ctx_ref.set(reference);
+    /// Keeps the reference, and calls `release` with the context when the request's pool goes. An
+    /// earlier reference is returned, and forgotten.
+    pub(crate) fn set_ctx_ref(
+        &self,
+        reference: c_int,
+        release: unsafe extern "C" fn(*mut c_void),
+    ) -> Option<c_int> {
+        let earlier = self.ctx_ref.replace(reference);
+        if earlier == LUA_NOREF {
+            let ctx: *const Self = self;
+            self.request.pool().on_destroy_in(&self.destroy, release, ctx.cast());
+            return None;
+        }
+        Some(earlier)
     }
 
     pub(crate) fn exit_code(&self) -> Option<c_int> {
@@ -130,9 +148,14 @@ impl RequestCtx {
         self.output.headers_sent(self.request)
     }
 
-    /// Begins a phase: what an earlier one left is dropped, and an entry coroutine made for the chunk
-    /// on top of the VM's stack, which it takes.
-    pub(crate) fn start(&self, phase: Phase, drive: fn(&Self)) -> Option<Co> {
+    /// Begins a phase: what an earlier one left is dropped, and an entry coroutine made, whose stack
+    /// `push` puts the chunk on.
+    pub(crate) fn start<E>(
+        &self,
+        phase: Phase,
+        drive: fn(&Self),
+        push: impl FnOnce(Stack) -> core::result::Result<(), E>,
+    ) -> core::result::Result<Co, E> {
         if self.entry.get().is_some() || self.others.get().is_some() {
             self.drop_coroutines();
         }
@@ -143,16 +166,19 @@ impl RequestCtx {
         self.drive.set(drive);
         if !self.cleanup_is_set.get() {
             let ctx: *const Self = self;
-            self.request.on_cleanup(Self::on_request_end, ctx.cast())?;
+            self.request.on_cleanup(&self.cleanup, Self::on_request_end, ctx.cast());
             self.cleanup_is_set.set(true);
         }
         let co = recycle::take(self.vm, self.log());
-        self.vm.stack().move_to(co.stack(), 1);
+        self.entry.set(Some(co));
+        if let Err(error) = push(co.stack()) {
+            self.release_entry();
+            return Err(error);
+        }
         co.role.set(Role::Entry);
         co.status.set(Status::Running);
         self.bind(co);
-        self.entry.set(Some(co));
-        Some(co)
+        Ok(co)
     }
 
     /// Ties a coroutine to this request: Lua finds the request through it.
@@ -236,16 +262,17 @@ impl RequestCtx {
         self.asked.set(Ask::Yield);
     }
 
-    /// Parks the running coroutine. `arm` receives the waker that its event handler must fire once.
+    /// Parks the running coroutine. `begin` receives the waker that its event handler must fire once.
     pub(crate) fn suspend<S: Suspension + 'static>(
         &self,
-        arm: impl FnOnce(Waker) -> Result<S>,
+        begin: impl FnOnce(Waker) -> Result<S>,
     ) -> Result<Yield> {
         let co = self.current.get().ok_or(Error::raise("no co ctx found"))?;
         co.cancel();
-        let suspension = arm(Waker::new(co))?;
+        let mut suspension = Box::new(begin(Waker::new(co))?);
+        suspension.arm();
         self.asked.set(Ask::Wait);
-        co.waiting.set(Some(Box::new(suspension)));
+        co.waiting.set(Some(suspension));
         Ok(Yield::NOTHING)
     }
 

@@ -51,12 +51,24 @@ impl RequestCtx {
             if co.status() != Status::Running {
                 continue;
             }
-            match self.run(co, co.results.take()) {
-                Run::Suspended => {}
-                ended => return ended,
+            let run = self.run(co, co.results.take());
+            debug!(self.log(), "lua run thread returned {}", self.run_code(run));
+            if run != Run::Suspended {
+                return run;
             }
         }
         Run::Suspended
+    }
+
+    /// nginx's number of a run's end, as debug lines show it.
+    fn run_code(&self, run: Run) -> i32 {
+        match run {
+            Run::Suspended => -2,
+            Run::Finished => 0,
+            Run::Exited => self.exit_code().unwrap_or_default(),
+            Run::Failed if self.headers_sent() => -1,
+            Run::Failed => 500,
+        }
     }
 
     fn step(&self, co: Co, args: i32) -> Next {

@@ -6,6 +6,9 @@ use crate::vm::Stack;
 
 /// What a suspended coroutine waits for. Owning it is waiting; dropping it cancels the wait.
 pub(crate) trait Suspension {
+    /// Starts the wait: called once, when the suspension lies where it stays until it is dropped.
+    fn arm(&mut self) {}
+
     /// Pushes what the suspended Lua call returns, and returns the number of values; called once,
     /// right before the coroutine is resumed.
     fn results(self: Box<Self>, _stack: Stack) -> i32 {

@@ -3,6 +3,9 @@
 use super::log::{Level, Log, debug};
 use super::sys;
 
+/// nginx's limit of processes.
+pub(crate) const MAX_PROCESSES: usize = sys::NGX_MAX_PROCESSES as usize;
+
 const SINGLE: usize = 0;
 const MASTER: usize = 1;
 const SIGNALLER: usize = 2;

@@ -1,5 +1,6 @@
 //! `Request`: a copyable handle over `ngx_http_request_t`.
 #![allow(unsafe_code)]
+use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
@@ -11,6 +12,19 @@ use super::sys::{self, ngx_http_request_t};
 /// struct behind our back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Request(NonNull<ngx_http_request_t>);
+
+/// Memory for nginx's note of a cleanup.
+pub(crate) struct CleanupPlace(UnsafeCell<sys::ngx_http_cleanup_t>);
+
+impl CleanupPlace {
+    pub(crate) const fn new() -> Self {
+        Self(UnsafeCell::new(sys::ngx_http_cleanup_t {
+            handler: None,
+            data: core::ptr::null_mut(),
+            next: core::ptr::null_mut(),
+        }))
+    }
+}
 
 // SAFETY (every block of this impl): [request-alive]
 #[allow(clippy::undocumented_unsafe_blocks)]
@@ -138,7 +152,11 @@ impl Request {
             let r = self.as_ptr();
             (*r).headers_out.status = status;
             (*r).err_status = 0;
-            (*r).headers_out.status_line.len = 0;
+            (*r).headers_out.status_line = match status {
+                // nginx has no words of its own for it.
+                101 => sys::str_of(b"101 Switching Protocols"),
+                _ => sys::str_of(b""),
+            };
         }
     }
 
@@ -193,18 +211,22 @@ impl Request {
         }
     }
 
-    /// Calls `action(data)` when the request ends, before it is logged.
+    /// Calls `action(data)` when the request ends, before it is logged. `place` is where nginx keeps
+    /// the note of it: it lives as long as the request's pool, and is used for one note at a time.
     pub(crate) fn on_cleanup(
         self,
+        place: &CleanupPlace,
         action: unsafe extern "C" fn(*mut c_void),
         data: *const c_void,
-    ) -> Option<()> {
+    ) {
         unsafe {
-            let cleanup = sys::ngx_http_cleanup_add(self.as_ptr(), 0).as_mut()?;
-            cleanup.handler = Some(action);
-            cleanup.data = data.cast_mut();
+            let main = self.main().as_ptr();
+            let place = place.0.get();
+            (*place).handler = Some(action);
+            (*place).data = data.cast_mut();
+            (*place).next = (*main).cleanup;
+            (*main).cleanup = place;
         }
-        Some(())
     }
 
     pub(crate) fn core_loc_conf(self) -> *mut sys::ngx_http_core_loc_conf_t {

@@ -142,12 +142,14 @@ impl Stack {
         unsafe { sys::lua_iscfunction(self.0, index) != 0 }
     }
 
-    /// The error value on top as text. stack: [-0, +0, m]
+    /// The error value on top, if it is text. stack: [-0, +0, m]
+    pub(crate) fn error_text<'a>(self) -> Option<&'a [u8]> {
+        matches!(self.kind(-1), Kind::String | Kind::Number).then(|| self.bytes(-1))?
+    }
+
+    /// The error value on top in words. stack: [-0, +0, m]
     pub(crate) fn error_message<'a>(self) -> &'a [u8] {
-        match self.kind(-1) {
-            Kind::String | Kind::Number => self.bytes(-1).unwrap_or(b"unknown reason"),
-            _ => b"unknown reason",
-        }
+        self.error_text().unwrap_or(b"unknown reason")
     }
 
     /// stack: [-0, +1, -]

@@ -1,8 +1,8 @@
 //! `Vm`: one LuaJIT state with the tables the module keeps in its registry.
 #![allow(unsafe_code)]
-use core::ffi::{CStr, c_void};
+use core::ffi::c_void;
 
-use super::function::{Function, protect};
+use super::function::protect;
 use super::stack::Stack;
 use super::sys;
 
@@ -11,6 +11,7 @@ use super::sys;
 pub(crate) struct Vm {
     main: Stack,
     chunks: ChunkKind,
+    lasting: bool,
 }
 
 /// What the code cache keeps of a chunk.
@@ -59,7 +60,7 @@ impl Vm {
         if main.is_null() {
             return None;
         }
-        let vm = Self { main: Stack::from_raw(main), chunks };
+        let vm = Self { main: Stack::from_raw(main), chunks, lasting: true };
         let ready = protect(vm.main, |stack| {
             // SAFETY: `stack` is the new state.
             unsafe { sys::luaL_openlibs(stack.as_ptr()) };
@@ -96,17 +97,22 @@ impl Vm {
 
     /// stack: [-0, +1, -]
     pub(crate) fn push_coroutines(self) {
-        self.push_registry(&ngx_http_lua_coroutines_key);
+        push_registry(self.main, &ngx_http_lua_coroutines_key);
     }
 
     /// stack: [-0, +1, -]
-    pub(crate) fn push_code_cache(self) {
-        self.push_registry(&ngx_http_lua_code_cache_key);
+    pub(crate) fn push_code_cache(self, on: Stack) {
+        push_registry(on, &ngx_http_lua_code_cache_key);
     }
 
-    fn push_registry(self, key: &'static u8) {
-        self.main.push_pointer(registry_key(key));
-        self.main.raw_get(sys::LUA_REGISTRYINDEX);
+    /// Whether the VM outlives requests, so that places in it are worth remembering.
+    pub(crate) const fn is_lasting(self) -> bool {
+        self.lasting
+    }
+
+    /// The VM as one that lives for one request only.
+    pub(crate) const fn for_one_request(self) -> Self {
+        Self { lasting: false, ..self }
     }
 
     /// Runs a full collection.
@@ -127,10 +133,7 @@ impl Vm {
     }
 }
 
-/// Puts `functions` into the table on top. stack: [-0, +0, m]
-pub(crate) fn set_functions(stack: Stack, functions: &[(&CStr, Function)]) {
-    for (name, function) in functions {
-        stack.push_function(*function, 0);
-        stack.set_raw_field(-2, name.to_bytes());
-    }
+fn push_registry(on: Stack, key: &'static u8) {
+    on.push_pointer(registry_key(key));
+    on.raw_get(sys::LUA_REGISTRYINDEX);
 }

@@ -82,7 +82,12 @@ fn write(call: &Call<'_>, end: &[u8], what: &str) -> Result<i32> {
     }
     debug!(r.log(), "{what}");
     match output.begin_body(r) {
-        Ok(true) => output.wrote(r)?,
+        Ok(true) => {
+            if output.is_buffering() {
+                debug!(r.log(), "lua buffering output bufs for the HTTP 1.0 request");
+            }
+            output.wrote(r)?;
+        }
         Ok(false) => output.take_back(mark),
         Err(stopped) => {
             output.take_back(mark);
