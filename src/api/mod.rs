@@ -35,6 +35,8 @@ const DOMAINS: &[&Domain] = &[
     &sleep::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
+    &response::DOMAIN,
+    &control::DOMAIN,
     &text::DOMAIN,
     &absent::DOMAIN,
 ];

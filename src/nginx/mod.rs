@@ -2,12 +2,14 @@
 //!
 //! Handles are `Copy` and never turn into Rust references to memory that nginx also writes. Who holds
 //! one keeps to the guarantees of SAFETY.md ([request-alive], [pool-outlives-request]).
+pub(crate) mod body;
 pub(crate) mod browser;
 pub(crate) mod config;
 pub(crate) mod detached;
 pub(crate) mod event;
 pub(crate) mod headers;
 pub(crate) mod log;
+pub(crate) mod method;
 pub(crate) mod output;
 pub(crate) mod phase;
 pub(crate) mod pool;

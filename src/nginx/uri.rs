@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Request;
-use super::sys::{self, ngx_http_request_t, ngx_str_t};
+use super::sys::{self, ngx_http_request_t};
 
 /// A URI inside the server, with its arguments; both lie in the request's pool.
 #[derive(Clone, Copy)]
@@ -59,12 +59,14 @@ impl Request {
         Some(())
     }
 
-    /// Gives the request other arguments, which lie in its pool.
-    pub(crate) fn set_args(self, args: ngx_str_t) {
+    /// Gives the request other arguments; `None` when there is no memory.
+    pub(crate) fn set_args(self, args: &[u8]) -> Option<()> {
+        let args = self.pool().copy(args)?;
         unsafe {
             (*self.as_ptr()).args = args;
             ngx_http_request_t::set_valid_unparsed_uri_raw(self.as_ptr(), 0);
         }
+        Some(())
     }
 
     /// Starts the request again at `target`, a named location if it begins with `@`, and takes one more

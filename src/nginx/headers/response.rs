@@ -3,7 +3,7 @@
 use core::mem::offset_of;
 use core::ptr;
 
-use super::{Elements, Entry, Mode, NotSet, count, has_name};
+use super::{Elements, Entry, Mode, NotSet, count as count_of, has_name};
 use crate::nginx::sys::{self, ngx_http_headers_out_t as HeadersOut, ngx_list_t, ngx_table_elt_t};
 use crate::nginx::{Request, time};
 
@@ -88,15 +88,84 @@ fn elements(r: Request) -> Elements {
     unsafe { Elements::of(list(r)) }
 }
 
+/// How many headers are listed, removed ones included.
+pub(crate) fn count(r: Request) -> usize {
+    // SAFETY: [request-alive]
+    unsafe { count_of(list(r)) }
+}
+
+/// The headers that will be sent as they are listed, by name and value; nginx keeps a few of its own
+/// outside of the list.
+pub(crate) fn all(r: Request) -> impl Iterator<Item = (&'static [u8], &'static [u8])> {
+    // SAFETY: [request-alive]; headers live as long as the request.
+    elements(r).filter(|h| unsafe { (**h).hash } != 0).map(|h| unsafe {
+        (sys::str_bytes((*h).key), sys::str_bytes((*h).value))
+    })
+}
+
+/// Calls `see` with the headers that nginx sends without having them in its list.
+pub(crate) fn unlisted(r: Request, mut see: impl FnMut(&[u8], &[u8])) {
+    // SAFETY: [request-alive]
+    unsafe {
+        let h = out(r);
+        if (*h).content_type.len != 0 {
+            see(b"content-type", sys::str_bytes((*h).content_type));
+        }
+        if (*h).content_length.is_null() && (*h).content_length_n >= 0 {
+            see(b"content-length", (*h).content_length_n.to_string().as_bytes());
+        }
+        let connection: &[u8] = if r.status() == sys::NGX_HTTP_SWITCHING_PROTOCOLS as usize {
+            b"upgrade"
+        } else if sys::ngx_http_request_t::keepalive_raw(r.as_ptr()) != 0 {
+            b"keep-alive"
+        } else {
+            b"close"
+        };
+        see(b"connection", connection);
+        if sys::ngx_http_request_t::chunked_raw(r.as_ptr()) != 0 {
+            see(b"transfer-encoding", b"chunked");
+        }
+    }
+}
+
+/// nginx's hash of `location`.
+const LOCATION_HASH: usize = {
+    let (name, mut hash, mut i) = (b"location", 0usize, 0);
+    while i < name.len() {
+        hash = hash.wrapping_mul(31).wrapping_add(name[i] as usize);
+        i += 1;
+    }
+    hash
+};
+
+/// Adds a Location header for a redirect. nginx learns of it unless it is a path, which nginx would
+/// make absolute.
+pub(crate) fn add_location(r: Request, uri: &[u8]) -> Result<(), NotSet> {
+    let entry = Entry {
+        name: sys::str_of(b"Location"),
+        lowercase: b"location".as_ptr().cast_mut(),
+        hash: LOCATION_HASH,
+        value: r.pool().copy_with_nul(uri).ok_or(NotSet)?,
+    };
+    // SAFETY: [request-alive]; nginx does not write to a header's name.
+    unsafe {
+        let h = entry.push(list(r))?;
+        (*h).hash = LOCATION_HASH;
+        if !uri.is_empty() && uri[0] != b'/' {
+            (*out(r)).location = h;
+        }
+    }
+    Ok(())
+}
+
 /// nginx leaves the key and hash of its own relative redirects unset; they are needed to find them.
 unsafe fn complete_location(r: Request) {
     // SAFETY: [request-alive]
     unsafe {
         if let Some(location) = (*out(r)).location.as_mut() {
             if sys::str_bytes(location.value).first() == Some(&b'/') {
-                let name = b"Location";
-                location.key = sys::str_of(name);
-                location.hash = sys::ngx_hash_key_lc(name.as_ptr().cast_mut(), name.len());
+                location.key = sys::str_of(b"Location");
+                location.hash = LOCATION_HASH;
             }
         }
     }
