@@ -33,8 +33,6 @@ fn setup(stack: Stack, _: &Found) {
 const LUA_NAMES: &[u8] = br#"
 local missing = {
     "on_abort", "run_worker_thread",
-    "escape_uri", "unescape_uri", "encode_base64", "decode_base64",
-    "md5", "md5_bin", "sha1_bin", "hmac_sha1", "crc32_short", "crc32_long", "quote_sql_str",
     "location.capture", "location.capture_multi",
     "req.read_body", "req.discard_body", "req.get_body_data", "req.get_body_file",
     "req.set_body_data", "req.set_body_file", "req.init_body", "req.append_body", "req.finish_body",
@@ -99,27 +97,19 @@ absent! {
     ngx_http_lua_ffi_compile_regex
     ngx_http_lua_ffi_compile_replace_template
     ngx_http_lua_ffi_copy_body_filter_param_body
-    ngx_http_lua_ffi_crc32_long
-    ngx_http_lua_ffi_crc32_short
     ngx_http_lua_ffi_create_script_engine
-    ngx_http_lua_ffi_decode_base64
     ngx_http_lua_ffi_destroy_regex
     ngx_http_lua_ffi_destroy_script_engine
-    ngx_http_lua_ffi_encode_base64
-    ngx_http_lua_ffi_escape_uri
     ngx_http_lua_ffi_exec_regex
     ngx_http_lua_ffi_get_body_filter_param_body
     ngx_http_lua_ffi_get_body_filter_param_eof
     ngx_http_lua_ffi_get_setby_param
     ngx_http_lua_ffi_init_script_engine
-    ngx_http_lua_ffi_md5
-    ngx_http_lua_ffi_md5_bin
     ngx_http_lua_ffi_ndk_lookup_directive
     ngx_http_lua_ffi_ndk_set_var_get
     ngx_http_lua_ffi_script_eval_data
     ngx_http_lua_ffi_script_eval_len
     ngx_http_lua_ffi_set_jit_stack_size
-    ngx_http_lua_ffi_sha1_bin
     ngx_http_lua_ffi_shdict_capacity
     ngx_http_lua_ffi_shdict_flush_all
     ngx_http_lua_ffi_shdict_free_space
@@ -134,7 +124,4 @@ absent! {
     ngx_http_lua_ffi_socket_tcp_hack_fd
     ngx_http_lua_ffi_socket_tcp_setoption
     ngx_http_lua_ffi_socket_tcp_sslhandshake
-    ngx_http_lua_ffi_str_replace_char
-    ngx_http_lua_ffi_unescape_uri
-    ngx_http_lua_ffi_uri_escaped_length
 }

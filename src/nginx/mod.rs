@@ -6,6 +6,7 @@ pub(crate) mod body;
 pub(crate) mod browser;
 pub(crate) mod config;
 pub(crate) mod detached;
+pub(crate) mod digest;
 pub(crate) mod event;
 pub(crate) mod headers;
 pub(crate) mod log;

@@ -146,6 +146,12 @@ impl IntoResults for &[u8] {
     }
 }
 
+impl<const N: usize> IntoResults for [u8; N] {
+    fn push(self, stack: Stack) -> c_int {
+        self.as_slice().push(stack)
+    }
+}
+
 impl IntoResults for Vec<u8> {
     fn push(self, stack: Stack) -> c_int {
         self.as_slice().push(stack)

@@ -1,15 +1,17 @@
 //! What Lua calls without lua-resty-core.
 use core::ffi::c_int;
 
-use super::args;
+use super::{args, sql};
 use crate::api::Domain;
-use crate::nginx::{Log, debug};
+use crate::nginx::{Log, debug, digest};
 use crate::vm::{Call, Error, Kind, Result, Stack, Top, lua_fn};
 
 pub(crate) const DOMAIN: Domain = Domain {
     functions: &[
         (c"", c"encode_args", lua_fn!(encode_args)),
         (c"", c"decode_args", lua_fn!(decode_args)),
+        (c"", c"quote_sql_str", lua_fn!(quote_sql_str)),
+        (c"", c"hmac_sha1", lua_fn!(hmac_sha1)),
     ],
     setup: None,
 };
@@ -33,6 +35,21 @@ fn decode_args(call: &Call<'_>) -> Result<Top> {
     let query = call.bytes(1)?;
     let max = if count == 2 { call.int(2)? } else { args::MAX_ARGS };
     Ok(arg_table(call.stack(), query, max))
+}
+
+fn quote_sql_str(call: &Call<'_>) -> Result<Vec<u8>> {
+    if call.count() != 1 {
+        return Err(Error::raise("expecting one argument"));
+    }
+    Ok(sql::quote(call.bytes(1)?))
+}
+
+fn hmac_sha1(call: &Call<'_>) -> Result<digest::Sha1> {
+    let count = call.count();
+    if count != 2 {
+        return Err(Error::Raise(format!("expecting 2 arguments, but got {count}").into()));
+    }
+    Ok(digest::hmac_sha1(call.bytes(1)?, call.bytes(2)?))
 }
 
 /// The arguments in `query` as results of a Lua function: a table, and `"truncated"` if there are
