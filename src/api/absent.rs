@@ -105,8 +105,6 @@ absent! {
     ngx_http_lua_ffi_get_body_filter_param_eof
     ngx_http_lua_ffi_get_setby_param
     ngx_http_lua_ffi_init_script_engine
-    ngx_http_lua_ffi_ndk_lookup_directive
-    ngx_http_lua_ffi_ndk_set_var_get
     ngx_http_lua_ffi_script_eval_data
     ngx_http_lua_ffi_script_eval_len
     ngx_http_lua_ffi_set_jit_stack_size

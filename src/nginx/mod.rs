@@ -11,6 +11,7 @@ pub(crate) mod event;
 pub(crate) mod headers;
 pub(crate) mod log;
 pub(crate) mod method;
+pub(crate) mod ndk;
 pub(crate) mod output;
 pub(crate) mod phase;
 pub(crate) mod pool;
@@ -24,7 +25,7 @@ pub(crate) mod uri;
 pub(crate) mod variable;
 
 pub(crate) use event::{Msec, Timer};
-pub(crate) use log::{Level, Log, debug};
+pub(crate) use log::{Level, Log, debug, trace};
 pub(crate) use output::Output;
 pub(crate) use phase::{Outcome, Phase, Phases};
 pub(crate) use request::Request;
