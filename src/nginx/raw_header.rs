@@ -99,8 +99,7 @@ unsafe fn append(text: &mut Vec<u8>, from: *const u8, to: *const u8, tail: Tail)
         return Progress::Incomplete;
     }
     // SAFETY: the caller's contract.
-    let mut more =
-        unsafe { core::slice::from_raw_parts(from, to.offset_from_unsigned(from)) };
+    let mut more = unsafe { core::slice::from_raw_parts(from, to.offset_from_unsigned(from)) };
     if tail == Tail::Cut {
         more = &more[..more.iter().rposition(|b| matches!(*b, LF | 0)).map_or(0, |i| i + 1)];
     }

@@ -172,9 +172,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_req_set_method(
 /// # Safety
 /// `r` is a live request.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ngx_http_lua_ffi_req_get_querystring_len(
-    r: *mut ngx_http_request_t,
-) -> usize {
+unsafe extern "C" fn ngx_http_lua_ffi_req_get_querystring_len(r: *mut ngx_http_request_t) -> usize {
     // SAFETY: the caller's contract.
     unsafe { (*r).args.len }
 }

@@ -98,9 +98,9 @@ pub(crate) fn count(r: Request) -> usize {
 /// outside of the list.
 pub(crate) fn all(r: Request) -> impl Iterator<Item = (&'static [u8], &'static [u8])> {
     // SAFETY: [request-alive]; headers live as long as the request.
-    elements(r).filter(|h| unsafe { (**h).hash } != 0).map(|h| unsafe {
-        (sys::str_bytes((*h).key), sys::str_bytes((*h).value))
-    })
+    elements(r)
+        .filter(|h| unsafe { (**h).hash } != 0)
+        .map(|h| unsafe { (sys::str_bytes((*h).key), sys::str_bytes((*h).value)) })
 }
 
 /// Calls `see` with the headers that nginx sends without having them in its list.
