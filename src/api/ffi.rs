@@ -61,6 +61,22 @@ pub(crate) struct Str {
     pub(crate) data: *const u8,
 }
 
+impl Str {
+    /// What lua-resty-core reads as `true`: an argument without a value.
+    pub(crate) const TRUE: Self = Self { len: -1, data: core::ptr::null() };
+
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self { len: bytes.len() as c_int, data: bytes.as_ptr() }
+    }
+
+    /// # Safety
+    /// It comes from a caller that keeps its bytes until the exported call returns.
+    pub(crate) unsafe fn bytes<'a>(&self) -> &'a [u8] {
+        // SAFETY: the caller's contract.
+        unsafe { bytes(self.data, usize::try_from(self.len).unwrap_or(0)) }
+    }
+}
+
 /// Why an exported call failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FfiError {

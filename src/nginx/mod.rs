@@ -2,20 +2,26 @@
 //!
 //! Handles are `Copy` and never turn into Rust references to memory that nginx also writes. Who holds
 //! one keeps to the guarantees of SAFETY.md ([request-alive], [pool-outlives-request]).
+pub(crate) mod body;
+pub(crate) mod browser;
 pub(crate) mod config;
 pub(crate) mod detached;
 pub(crate) mod digest;
 pub(crate) mod event;
 pub(crate) mod headers;
 pub(crate) mod log;
+pub(crate) mod method;
+pub(crate) mod ndk;
 pub(crate) mod output;
 pub(crate) mod phase;
 pub(crate) mod pool;
 pub(crate) mod process;
+pub(crate) mod raw_header;
 pub(crate) mod request;
 pub(crate) mod slot;
 pub(crate) mod sys;
 pub(crate) mod time;
+pub(crate) mod uri;
 pub(crate) mod variable;
 
 pub(crate) use event::{Msec, Timer};

@@ -206,13 +206,23 @@ impl IntoResults for Yield {
 macro_rules! lua_fn {
     ($body:path) => {{
         #[allow(unsafe_code)]
-        unsafe extern "C-unwind" fn entry(
-            l: *mut $crate::vm::sys::lua_State,
-        ) -> ::core::ffi::c_int {
+        unsafe extern "C-unwind" fn entry(l: *mut $crate::vm::sys::lua_State) -> usize {
             // SAFETY: `l` is the state LuaJIT is calling us with ([lua-frame]).
-            unsafe { $crate::vm::function::enter(l, $body) }
+            let results = unsafe { $crate::vm::function::enter(l, $body) };
+            results.cast_unsigned() as usize
         }
-        entry as $crate::vm::Function
+        // LuaJIT's interpreter takes the whole register for the number of results, although the ABI
+        // leaves the upper half of an int to chance: so it is returned as a full word.
+        let entry: unsafe extern "C-unwind" fn(*mut $crate::vm::sys::lua_State) -> usize = entry;
+        // SAFETY: the types differ in the width of the result only; whoever reads half of it reads
+        // the number.
+        #[allow(unsafe_code)]
+        unsafe {
+            ::core::mem::transmute::<
+                unsafe extern "C-unwind" fn(*mut $crate::vm::sys::lua_State) -> usize,
+                $crate::vm::Function,
+            >(entry)
+        }
     }};
 }
 pub(crate) use lua_fn;
