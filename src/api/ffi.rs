@@ -105,10 +105,7 @@ pub(crate) fn call<T: Into<c_int>>(
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => return value.into(),
         Ok(Err(failure)) => failure,
-        Err(_) => {
-            Log::cycle().write(Level::Alert, b"lua: a bug of the module in an exported call");
-            FfiError::message(c"internal error (this is a bug)")
-        }
+        Err(_) => FfiError::message(c"internal error (this is a bug)"),
     };
     if let (Some(err), Some(message)) = (err, failure.message) {
         err.set(message.as_ptr());
