@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::coroutine::RequestCtx;
 use crate::nginx::sys::ngx_http_request_t;
-use crate::nginx::{Level, Log, Request};
+use crate::nginx::Request;
 
 /// Return codes that lua-resty-core knows (`FFI_*` in `resty.core.base`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
