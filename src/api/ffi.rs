@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::coroutine::RequestCtx;
-use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::Request;
+use crate::nginx::sys::ngx_http_request_t;
 
 /// Return codes that lua-resty-core knows (`FFI_*` in `resty.core.base`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
