@@ -19,10 +19,6 @@ fn setup(stack: Stack, _: &Found) {
         super::push_table(stack, table);
         stack.pop(1);
     }
-    stack.new_table(0, 0);
-    stack.new_table(0, 2);
-    stack.set_metatable(-2);
-    stack.set_raw_field(-2, b"arg");
     for table in [b"__tcp_cosocket_mt".as_slice(), b"__tcp_raw_req_cosocket_mt"] {
         stack.new_table(0, 16);
         stack.set_raw_field(LUA_REGISTRYINDEX, table);
@@ -102,7 +98,6 @@ macro_rules! absent {
 absent! {
     ngx_http_lua_ffi_compile_regex
     ngx_http_lua_ffi_compile_replace_template
-    ngx_http_lua_ffi_copy_body_filter_param_body
     ngx_http_lua_ffi_crc32_long
     ngx_http_lua_ffi_crc32_short
     ngx_http_lua_ffi_create_script_engine
@@ -112,9 +107,6 @@ absent! {
     ngx_http_lua_ffi_encode_base64
     ngx_http_lua_ffi_escape_uri
     ngx_http_lua_ffi_exec_regex
-    ngx_http_lua_ffi_get_body_filter_param_body
-    ngx_http_lua_ffi_get_body_filter_param_eof
-    ngx_http_lua_ffi_get_setby_param
     ngx_http_lua_ffi_init_script_engine
     ngx_http_lua_ffi_md5
     ngx_http_lua_ffi_md5_bin

@@ -2,9 +2,12 @@
 //!
 //! Handles are `Copy` and never turn into Rust references to memory that nginx also writes. Who holds
 //! one keeps to the guarantees of SAFETY.md ([request-alive], [pool-outlives-request]).
+mod chain;
 pub(crate) mod config;
 pub(crate) mod detached;
 pub(crate) mod event;
+pub(crate) mod filter;
+pub(crate) mod filtered;
 pub(crate) mod headers;
 pub(crate) mod log;
 pub(crate) mod output;
@@ -12,12 +15,14 @@ pub(crate) mod phase;
 pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod request;
+pub(crate) mod script;
 pub(crate) mod slot;
 pub(crate) mod sys;
 pub(crate) mod time;
 pub(crate) mod variable;
 
 pub(crate) use event::{Msec, Timer};
+pub(crate) use filtered::FilteredBody;
 pub(crate) use log::{Level, Log, debug};
 pub(crate) use output::Output;
 pub(crate) use phase::{Outcome, Phase, Phases};

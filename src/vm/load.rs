@@ -2,6 +2,7 @@
 //!
 //! The cache is a table `{ [key] = ref, [ref] = function }`; chunks whose file name holds variables
 //! are kept as `{ [key] = function }`. What the function is depends on the LuaJIT: see [`ChunkKind`].
+//! Whoever has found a chunk there by a reference finds it again with one look into the registry.
 #![allow(unsafe_code)]
 use core::cell::Cell;
 use core::ffi::{CStr, c_int};
@@ -15,30 +16,55 @@ use super::sys;
 use super::thread::Failure;
 
 /// Where a chunk lies in the code cache, once it has been found there.
-pub(crate) struct CacheRef(Cell<c_int>);
+pub(crate) struct CacheRef {
+    reference: Cell<c_int>,
+    held: Cell<Option<Held>>,
+}
+
+/// The cached function in the registry itself, one step away.
+#[derive(Clone, Copy)]
+struct Held {
+    vm: u32,
+    anchor: c_int,
+}
 
 impl CacheRef {
     /// The chunk has not been looked up yet.
     pub(crate) const fn unset() -> Self {
-        Self(Cell::new(sys::LUA_REFNIL))
+        Self { reference: Cell::new(sys::LUA_REFNIL), held: Cell::new(None) }
     }
 
     /// The chunk is found by its key alone.
     pub(crate) const fn by_key() -> Self {
-        Self(Cell::new(sys::LUA_NOREF))
+        Self { reference: Cell::new(sys::LUA_NOREF), held: Cell::new(None) }
     }
 
     pub(crate) fn get(&self) -> c_int {
-        self.0.get()
+        self.reference.get()
     }
 
     pub(crate) fn is_unset(&self) -> bool {
-        self.0.get() == sys::LUA_REFNIL
+        self.get() == sys::LUA_REFNIL
     }
 
-    pub(crate) fn forget(&self) {
-        if self.0.get() != sys::LUA_NOREF {
-            self.0.set(sys::LUA_REFNIL);
+    /// Where the registry of `vm` holds the chunk. What another VM knew of it is forgotten.
+    #[inline]
+    fn held_by(&self, vm: Vm) -> Option<c_int> {
+        let held = self.held.get()?;
+        if held.vm == vm.id() {
+            return Some(held.anchor);
+        }
+        self.held.set(None);
+        self.reference.set(sys::LUA_REFNIL);
+        None
+    }
+
+    /// Holds the function on top in the registry. stack: [-0, +0, m]
+    fn hold(&self, vm: Vm) {
+        if self.get() != sys::LUA_NOREF {
+            vm.stack().push_value(-1);
+            let anchor = vm.stack().reference(sys::LUA_REGISTRYINDEX);
+            self.held.set(Some(Held { vm: vm.id(), anchor }));
         }
     }
 }
@@ -71,26 +97,23 @@ impl Vm {
     /// stack: [-0, +(0|1), m]
     pub(crate) fn push_cached(self, key: &CStr, cache: &CacheRef) -> bool {
         let stack = self.stack();
+        if let Some(anchor) = cache.held_by(self) {
+            stack.raw_geti(sys::LUA_REGISTRYINDEX, anchor);
+            return self.make_runnable().is_ok();
+        }
         self.push_code_cache();
-        match cache.get() {
-            sys::LUA_NOREF => stack.raw_field(-1, key.to_bytes()),
-            sys::LUA_REFNIL => {
-                stack.raw_field(-1, key.to_bytes());
-                if stack.kind(-1) != Kind::Number {
-                    stack.pop(2);
-                    return false;
-                }
-                cache.0.set(stack.number(-1).unwrap_or_default() as c_int);
-                stack.pop(1);
-                stack.raw_geti(-1, cache.get());
-            }
-            reference => stack.raw_geti(-1, reference),
+        stack.raw_field(-1, key.to_bytes());
+        if cache.get() != sys::LUA_NOREF && stack.kind(-1) == Kind::Number {
+            cache.reference.set(stack.number(-1).unwrap_or_default() as c_int);
+            stack.pop(1);
+            stack.raw_geti(-1, cache.get());
         }
         if stack.kind(-1) != Kind::Function {
             stack.pop(2);
             return false;
         }
         stack.remove(-2);
+        cache.hold(self);
         self.make_runnable().is_ok()
     }
 
@@ -103,11 +126,12 @@ impl Vm {
         if cache.get() == sys::LUA_NOREF {
             stack.set_raw_field(-2, key.to_bytes());
         } else {
-            cache.0.set(stack.reference(-2));
+            cache.reference.set(stack.reference(-2));
             stack.push_integer(cache.get() as isize);
             stack.set_raw_field(-2, key.to_bytes());
         }
         stack.pop(1);
+        cache.hold(self);
         self.make_runnable()
     }
 
@@ -252,6 +276,20 @@ mod tests {
     #[test]
     fn factories_are_cached() {
         cache_keeps_and_finds(ChunkKind::Factory);
+    }
+
+    #[test]
+    fn a_chunk_is_not_taken_for_that_of_another_vm() {
+        let (key, cache) = (c"content_by_lua_nhli_1", CacheRef::unset());
+        for _ in 0..2 {
+            let vm = Vm::new().unwrap();
+            assert!(!vm.push_cached(key, &cache));
+            vm.compile(b"n = 1", c"=t").unwrap();
+            vm.store_cached(key, &cache).unwrap();
+            assert!(vm.push_cached(key, &cache));
+            assert_eq!(vm.stack().top(), 2);
+            vm.close();
+        }
     }
 
     #[test]

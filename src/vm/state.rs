@@ -1,17 +1,25 @@
 //! `Vm`: one LuaJIT state with the tables the module keeps in its registry.
 #![allow(unsafe_code)]
-use core::ffi::{CStr, c_void};
+use core::ffi::{CStr, c_int, c_void};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::function::{Function, protect};
 use super::stack::Stack;
-use super::sys;
+use super::{sys, traceback};
 
 /// A LuaJIT VM; the handle is its main coroutine.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Vm {
     main: Stack,
     chunks: ChunkKind,
+    /// Tells it from another VM that gets the memory of a closed one.
+    id: u32,
+    /// The registry's reference of the message handler of protected calls.
+    handler: c_int,
 }
+
+/// VMs made by this process.
+static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// What the code cache keeps of a chunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,7 +67,8 @@ impl Vm {
         if main.is_null() {
             return None;
         }
-        let vm = Self { main: Stack::from_raw(main), chunks };
+        let id = COUNT.fetch_add(1, Relaxed);
+        let mut vm = Self { main: Stack::from_raw(main), chunks, id, handler: sys::LUA_NOREF };
         let ready = protect(vm.main, |stack| {
             // SAFETY: `stack` is the new state.
             unsafe { sys::luaL_openlibs(stack.as_ptr()) };
@@ -72,6 +81,8 @@ impl Vm {
                 stack.new_table(0, 8);
                 stack.raw_set(sys::LUA_REGISTRYINDEX);
             }
+            stack.push_function(traceback::ADD, 0);
+            vm.handler = stack.reference(sys::LUA_REGISTRYINDEX);
         });
         if ready.is_err() {
             vm.close();
@@ -92,6 +103,17 @@ impl Vm {
 
     pub(crate) const fn chunks(self) -> ChunkKind {
         self.chunks
+    }
+
+    pub(super) const fn id(self) -> u32 {
+        self.id
+    }
+
+    /// The message handler of protected calls: adds a traceback to an error that is text.
+    /// stack: [-0, +1, -]
+    #[inline]
+    pub(crate) fn push_message_handler(self) {
+        self.main.raw_geti(sys::LUA_REGISTRYINDEX, self.handler);
     }
 
     /// stack: [-0, +1, -]

@@ -1,0 +1,79 @@
+//! The filters that every response passes, and the module's places among them.
+//!
+//! nginx keeps only the first filter of each kind; every filter remembers the one behind it. The chains
+//! are built anew whenever a configuration is read, once for each `http {}` block: the last one counts.
+#![allow(unsafe_code)]
+use core::ffi::c_void;
+use core::mem::transmute;
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+use super::sys::{self, ngx_chain_t, ngx_cycle_t, ngx_http_request_t, ngx_int_t};
+use super::{Request, slot};
+
+pub(crate) type HeaderFilter = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
+pub(crate) type BodyFilter =
+    unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_t) -> ngx_int_t;
+
+/// The filters behind ours.
+static NEXT_HEADER: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+static NEXT_BODY: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+
+// SAFETY (of the blocks below): [single-thread]; nginx's own filters are in place before any module's, so
+// no pointer is null; the statics hold what was stored by `add_*_filter`.
+
+/// Makes `filter` see the headers of responses before the filters that are there.
+pub(crate) fn add_header_filter(filter: HeaderFilter) {
+    // SAFETY: see above.
+    unsafe {
+        NEXT_HEADER.store(transmute(sys::ngx_http_top_header_filter), Relaxed);
+        sys::ngx_http_top_header_filter = Some(filter);
+    }
+}
+
+/// Makes `filter` see the bodies of responses before the filters that are there.
+pub(crate) fn add_body_filter(filter: BodyFilter) {
+    // SAFETY: see above.
+    unsafe {
+        NEXT_BODY.store(transmute(sys::ngx_http_top_body_filter), Relaxed);
+        sys::ngx_http_top_body_filter = Some(filter);
+    }
+}
+
+/// Whether the `http {}` block being read is not the first one of its configuration.
+pub(crate) fn is_further_block() -> bool {
+    static RUNNING: AtomicPtr<ngx_cycle_t> = AtomicPtr::new(core::ptr::null_mut());
+    // SAFETY: see above. While a configuration is read, this is still the cycle before it.
+    let running = unsafe { sys::ngx_cycle };
+    RUNNING.swap(running, Relaxed) == running
+}
+
+/// Hands the headers on.
+pub(crate) fn next_header(r: Request) -> ngx_int_t {
+    // SAFETY: see above; [request-alive].
+    unsafe {
+        let next: Option<HeaderFilter> = transmute(NEXT_HEADER.load(Relaxed));
+        next.map_or(sys::ERROR, |next| next(r.as_ptr()))
+    }
+}
+
+/// Hands body data on; without any, the filters go on with what they hold.
+pub(crate) fn next_body(r: Request, chain: *mut ngx_chain_t) -> ngx_int_t {
+    // SAFETY: see above; [request-alive].
+    unsafe {
+        let next: Option<BodyFilter> = transmute(NEXT_BODY.load(Relaxed));
+        next.map_or(sys::ERROR, |next| next(r.as_ptr(), chain))
+    }
+}
+
+/// Puts the response of `status` in the place of the one whose headers are being filtered. The request
+/// loses every context but ours.
+pub(crate) fn replace_response(r: Request, status: ngx_int_t) -> ngx_int_t {
+    // SAFETY: [request-alive]
+    unsafe { sys::ngx_http_filter_finalize_request(r.as_ptr(), slot::module(), status) }
+}
+
+/// Asks the filters before ours to read files into memory.
+pub(crate) fn need_in_memory(r: Request) {
+    // SAFETY: [request-alive]
+    unsafe { ngx_http_request_t::set_filter_need_in_memory_raw(r.as_ptr(), 1) }
+}

@@ -1,0 +1,108 @@
+//! Lua between a response and the client: header and body filters.
+//!
+//! They see every response of their location, whoever makes it: proxied ones, files, error pages,
+//! subrequests.
+#![allow(unsafe_code)]
+use super::direct;
+use crate::conf::LocConf;
+use crate::nginx::log::Text;
+use crate::nginx::sys::{self, ngx_chain_t, ngx_http_request_t, ngx_int_t};
+use crate::nginx::{Phase, Request, debug, filter, guard};
+
+/// Adds the filters that some location needs. The chains that a later `http {}` block leaves serve
+/// all of them, so those have both filters.
+pub(crate) fn install(header: bool, body: bool) {
+    let further = filter::is_further_block();
+    if header || body || further {
+        filter::add_header_filter(on_headers);
+    }
+    if body || further {
+        filter::add_body_filter(on_body);
+    }
+}
+
+/// # Safety
+/// Called by nginx as a header filter.
+unsafe extern "C" fn on_headers(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: [request-alive]: nginx filters the responses of live requests only.
+    let Some(r) = (unsafe { Request::from_raw(r) }) else { return sys::ERROR };
+    guard(sys::ERROR, || filter_headers(r))
+}
+
+fn filter_headers(r: Request) -> ngx_int_t {
+    debug!(r.log(), "lua header filter for user lua code, uri \"{}\"", Text(r.uri()));
+    let conf = LocConf::of(r);
+    if conf.chunk(Phase::BodyFilter).is_some() {
+        filter::need_in_memory(r);
+    }
+    let Some(chunk) = conf.chunk(Phase::HeaderFilter) else { return filter::next_header(r) };
+    let Ok(ctx) = direct::context(r) else { return sys::ERROR };
+    let exit_before = ctx.exit_code().unwrap_or_default();
+    if direct::run(ctx, Phase::HeaderFilter, chunk, |_| 0, |_| ()).is_err() {
+        return sys::ERROR;
+    }
+    let exit = ctx.exit_code().unwrap_or_default() as ngx_int_t;
+    if exit == exit_before as ngx_int_t {
+        return filter::next_header(r);
+    }
+    if exit == sys::ERROR {
+        return sys::ERROR;
+    }
+    match filter::replace_response(r, exit) {
+        code @ (sys::ERROR | sys::AGAIN) => code,
+        _ => sys::OK,
+    }
+}
+
+/// # Safety
+/// Called by nginx as a body filter.
+unsafe extern "C" fn on_body(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
+    // SAFETY: [request-alive]: nginx filters the responses of live requests only.
+    let Some(r) = (unsafe { Request::from_raw(r) }) else { return sys::ERROR };
+    guard(sys::ERROR, || filter_body(r, chain))
+}
+
+fn filter_body(r: Request, chain: *mut ngx_chain_t) -> ngx_int_t {
+    debug!(r.log(), "lua body filter for user lua code, uri \"{}\"", Text(r.uri()));
+    let chunk = LocConf::of(r).chunk(Phase::BodyFilter);
+    let Some(chunk) = chunk.filter(|_| !r.header_only()) else {
+        return filter::next_body(r, chain);
+    };
+    let Ok(ctx) = direct::context(r) else { return sys::ERROR };
+    let body = &ctx.body;
+    if body.take_in(r, chain).is_err() {
+        return sys::ERROR;
+    }
+    if body.is_blocked(r) {
+        // Lua would pile up data that the client does not take: what it left goes out first.
+        let code = filter::next_body(r, core::ptr::null_mut());
+        if code == sys::ERROR {
+            return code;
+        }
+        body.sent(r, core::ptr::null_mut());
+        if code != sys::OK && body.is_blocked(r) {
+            debug!(r.log(), "waiting body filter busy buffer to be sent");
+            return sys::AGAIN;
+        }
+    }
+    let mut out = core::ptr::null_mut();
+    if body.begin() {
+        let code = direct::run(ctx, Phase::BodyFilter, chunk, |_| 0, |stack| stack.integer(-1));
+        out = body.end(r);
+        match code {
+            Ok(code) if code != sys::ERROR && code < SPECIAL_RESPONSE => {}
+            _ => return sys::ERROR,
+        }
+        if out.is_null() {
+            // Lua took everything: to the filters behind ours this call would mean something else.
+            return sys::OK;
+        }
+    }
+    let code = filter::next_body(r, out);
+    if code != sys::ERROR {
+        body.sent(r, out);
+    }
+    code
+}
+
+const SPECIAL_RESPONSE: ngx_int_t = sys::NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t;
