@@ -110,8 +110,6 @@ absent! {
     ngx_http_lua_ffi_init_script_engine
     ngx_http_lua_ffi_md5
     ngx_http_lua_ffi_md5_bin
-    ngx_http_lua_ffi_ndk_lookup_directive
-    ngx_http_lua_ffi_ndk_set_var_get
     ngx_http_lua_ffi_req_get_headers
     ngx_http_lua_ffi_req_get_headers_count
     ngx_http_lua_ffi_req_get_method

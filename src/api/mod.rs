@@ -8,6 +8,7 @@ pub(crate) mod coroutine;
 pub(crate) mod ctx;
 pub(crate) mod ffi;
 pub(crate) mod log;
+pub(crate) mod ndk;
 pub(crate) mod output;
 pub(crate) mod request;
 pub(crate) mod response;
@@ -36,6 +37,7 @@ const DOMAINS: &[&Domain] = &[
     &coroutine::DOMAIN,
     &request::DOMAIN,
     &arg::DOMAIN,
+    &ndk::DOMAIN,
     &absent::DOMAIN,
 ];
 

@@ -10,6 +10,7 @@ pub(crate) mod filter;
 pub(crate) mod filtered;
 pub(crate) mod headers;
 pub(crate) mod log;
+pub(crate) mod ndk;
 pub(crate) mod output;
 pub(crate) mod phase;
 pub(crate) mod pool;

@@ -5,11 +5,10 @@
 //! pushes the empty string is replaced by ours. All that is taken for granted of nginx is stated at
 //! [`SetCode`] and [`Codes`], and checked while the configuration is read.
 #![allow(unsafe_code)]
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_void};
 use core::mem::zeroed;
 use core::ptr::NonNull;
 
-use super::Request;
 use super::config::Config;
 use super::log::{Text, debug};
 use super::sys::{
@@ -17,6 +16,7 @@ use super::sys::{
     ngx_http_script_engine_t, ngx_http_script_value_code_t, ngx_http_variable_value_t,
     ngx_module_t, ngx_str_t,
 };
+use super::{Request, process};
 
 /// A code of ours: computes a value.
 pub(crate) type Code = unsafe extern "C" fn(*mut ngx_http_script_engine_t);
@@ -79,25 +79,13 @@ const PUSH_CONSTANT: Code = sys::ngx_http_script_value_code;
 
 /// nginx's rewrite module, and its directive `set`.
 fn find_set(cf: Config) -> Option<(*mut ngx_module_t, *mut ngx_command_t)> {
-    // SAFETY: [conf-callback]; the cycle's modules end with a null pointer, a module's directives with
-    // one without a name.
+    // SAFETY: [conf-callback]; modules have names, directives too.
     unsafe {
-        let mut module = (*cf.cycle()).modules;
-        while !(*module).is_null() {
-            let name: *const c_char = (**module).name;
-            if !name.is_null() && CStr::from_ptr(name) == c"ngx_http_rewrite_module" {
-                let mut command = (**module).commands;
-                while (*command).name.len != 0 {
-                    if sys::str_bytes((*command).name) == b"set" {
-                        return Some((*module, command));
-                    }
-                    command = command.add(1);
-                }
-            }
-            module = module.add(1);
-        }
+        let module = process::modules(cf.cycle())
+            .find(|m| CStr::from_ptr((**m).name) == c"ngx_http_rewrite_module")?;
+        let set = process::directives(module).find(|d| sys::str_bytes((**d).name) == b"set")?;
+        Some((module, set))
     }
-    None
 }
 
 /// Values that a script computes: words of a directive, with variables in them.
