@@ -6,7 +6,7 @@ use core::ffi::c_void;
 use core::mem::zeroed;
 
 use super::sys::{self, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_str_t};
-use super::{Request, process};
+use super::{Request, process, variable};
 
 /// How such a directive computes its value from one argument.
 pub(crate) type SetValue = unsafe extern "C" fn(
@@ -68,9 +68,7 @@ pub(crate) unsafe fn call(
     // SAFETY: [request-alive]; all-zero is a valid value of the struct.
     let code = unsafe {
         let mut value: ngx_http_variable_value_t = zeroed();
-        value.set_valid(1);
-        value.set_len(u32::try_from(argument.len()).map_err(|_| sys::ERROR)?);
-        value.data = argument.as_ptr().cast_mut();
+        variable::set_text(&raw mut value, sys::str_of(argument)).ok_or(sys::ERROR)?;
         function(r.as_ptr(), &raw mut result, &raw mut value)
     };
     if code == sys::OK { Ok(result) } else { Err(code) }

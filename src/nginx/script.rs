@@ -16,7 +16,7 @@ use super::sys::{
     ngx_http_script_engine_t, ngx_http_script_value_code_t, ngx_http_variable_value_t,
     ngx_module_t, ngx_str_t,
 };
-use super::{Request, process};
+use super::{Request, process, variable};
 
 /// A code of ours: computes a value.
 pub(crate) type Code = unsafe extern "C" fn(*mut ngx_http_script_engine_t);
@@ -156,17 +156,13 @@ impl Values {
     pub(crate) const NONE: Self = Self(&[]);
 
     pub(crate) fn get(self, i: usize) -> Option<&'static [u8]> {
-        self.0.get(i).map(value_bytes)
+        self.iter().nth(i)
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = &'static [u8]> {
-        self.0.iter().map(value_bytes)
+        // SAFETY: values that a script has computed.
+        self.0.iter().map(|value| unsafe { variable::text(value) })
     }
-}
-
-fn value_bytes(value: &'static ngx_http_variable_value_t) -> &'static [u8] {
-    // SAFETY: a value that a script has computed.
-    unsafe { sys::str_bytes(ngx_str_t { len: value.len() as usize, data: value.data }) }
 }
 
 /// A script as it runs, at one of our codes.
@@ -234,15 +230,13 @@ impl Script {
         }
     }
 
-    /// Pushes the value that our code has computed.
+    /// Pushes the value that our code has computed, unless it is too long for one.
     pub(crate) fn push(self, value: ngx_str_t) {
         unsafe {
             let sp = &raw mut (*self.as_ptr()).sp;
-            (**sp).data = value.data;
-            (**sp).set_len(value.len as u32);
-            (**sp).set_valid(1);
-            (**sp).set_no_cacheable(0);
-            (**sp).set_not_found(0);
+            if variable::set_text(*sp, value).is_none() {
+                return self.fail();
+            }
             *sp = (*sp).add(1);
             let text = Text(sys::str_bytes(value));
             debug!(self.request().log(), "http script value (post filter): \"{text}\"");

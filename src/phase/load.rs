@@ -45,7 +45,13 @@ fn push_file(log: Log, vm: Vm, path: &CStr, key: &CStr, cache: &CacheRef) -> Res
     })
 }
 
+#[inline]
 fn find(log: Log, vm: Vm, key: &CStr, cache: &CacheRef) -> bool {
+    if log.debugs() { find_aloud(log, vm, key, cache) } else { vm.push_cached(key, cache) }
+}
+
+#[cold]
+fn find_aloud(log: Log, vm: Vm, key: &CStr, cache: &CacheRef) -> bool {
     let before = cache.get();
     let was_unset = cache.is_unset();
     debug!(log, "code cache lookup (key='{}', ref={before})", Text(key.to_bytes()));

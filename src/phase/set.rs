@@ -2,13 +2,12 @@
 //! module.
 #![allow(unsafe_code)]
 use super::direct;
+use crate::api::output::flatten;
 use crate::conf::SetVar;
 use crate::nginx::script::{Script, Values};
 use crate::nginx::sys::{self, ngx_http_script_engine_t, ngx_str_t};
 use crate::nginx::{Phase, Request, guard};
-
-/// The longest value that nginx's variables hold.
-const MAX_LEN: usize = (1 << 28) - 1;
+use crate::vm::Kind;
 
 /// # Safety
 /// Called by nginx as the code of a `set_by_lua*` directive.
@@ -37,10 +36,12 @@ fn compute(r: Request, set: &SetVar, args: Values) -> Option<ngx_str_t> {
         Phase::Set,
         &set.chunk,
         |stack| args.iter().map(|arg| stack.push_bytes(arg)).count() as i32,
-        |stack| match stack.bytes(-1) {
-            None | Some([]) => Some(sys::str_of(b"")),
-            Some(value) if value.len() > MAX_LEN => None,
-            Some(value) => r.pool().copy(value),
+        |stack| match stack.kind(-1) {
+            Kind::Number => {
+                flatten::number(stack.number(-1).unwrap_or_default(), |text| r.pool().copy(text))
+            }
+            Kind::String => r.pool().copy(stack.bytes(-1).unwrap_or_default()),
+            _ => Some(sys::str_of(b"")),
         },
     );
     ctx.set_args.set(outer);

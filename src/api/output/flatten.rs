@@ -46,7 +46,7 @@ enum Elements {
 pub(crate) fn scalar(sink: &mut impl Sink, stack: Stack, index: c_int, kind: Kind) -> Result<bool> {
     let done = match kind {
         Kind::String => sink.put(stack.bytes(index).unwrap_or_default()),
-        Kind::Number => number(sink, stack.number(index).unwrap_or_default()),
+        Kind::Number => number(stack.number(index).unwrap_or_default(), |text| sink.put(text)),
         Kind::Nil => sink.put(b"nil"),
         Kind::Boolean => sink.put(if stack.truth(index) { b"true" } else { b"false" }),
         Kind::LightUserdata if stack.pointer(index).is_null() => sink.put(b"null"),
@@ -58,18 +58,19 @@ pub(crate) fn scalar(sink: &mut impl Sink, stack: Stack, index: c_int, kind: Kin
     Ok(true)
 }
 
-/// Writes a number as Lua prints it.
-fn number(sink: &mut impl Sink, n: f64) -> Option<()> {
+/// Hands a number to `put` as Lua prints it.
+#[inline]
+pub(crate) fn number<T>(n: f64, put: impl FnOnce(&[u8]) -> T) -> T {
     let int = n as i32;
     if f64::from(int) == n {
         let mut digits = [0; 11];
-        return sink.put(decimal(&mut digits, int));
+        return put(decimal(&mut digits, int));
     }
     let mut text = [0u8; 32];
     #[allow(unsafe_code)]
     // SAFETY: 14 significant digits, sign, point and exponent fit into 32 bytes.
     let len = unsafe { libc::snprintf(text.as_mut_ptr().cast(), text.len(), c"%.14g".as_ptr(), n) };
-    sink.put(&text[..usize::try_from(len).unwrap_or_default()])
+    put(&text[..usize::try_from(len).unwrap_or_default()])
 }
 
 /// The decimal digits of `int`, at the end of `buf`.
