@@ -26,6 +26,8 @@ endif
 # The module for $(NGINX). The last one built is also at objs/, where the example configurations look for it.
 MODULE := $(NGINX_BUILD_DIR)/ngx_http_lua_module.so
 
+# nginx takes an environment variable NGINX for sockets it is to inherit.
+unexport NGINX
 export NGINX_SOURCE_DIR NGINX_BUILD_DIR NGINX_CORE_SRC CARGO_TARGET_DIR
 # What t/ and the tests of the built module run with.
 TEST_ENV = TEST_NGINX_BINARY="$(NGINX_BINARY)" TEST_NGINX_LOAD_MODULES="$(MODULE)"
@@ -81,7 +83,7 @@ smoke: build ## Start every example of nginx-conf/ and check its answers
 	@tools/smoke "$(NGINX_BINARY)" "$(MODULE)"
 
 bench: build setup-bench ## Instructions a request: floor, C, ours. BENCH=hello selects rows, BLESS=1 rewrites README
-	BENCH_NGINX="$(NGINX_BINARY)" BENCH_MODULE="$(MODULE)" $(CARGO) bench --bench instructions -- $(BENCH)
+	BENCH_NGINX="$(NGINX_BINARY)" BENCH_MODULES="$(MODULE)" $(CARGO) bench --bench instructions -- $(BENCH)
 
 memcheck: build setup-memcheck ## t/ under valgrind's memcheck. T= as for test
 	$(TEST_ENV) TEST_NGINX_USE_VALGRIND=1 $(CARGO) test --test suite -- $(T)

@@ -64,7 +64,7 @@ end
 /// Puts functions that fail with a clear message in the place of those not served yet.
 pub(crate) fn hide(vm: Vm) -> Result<(), String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    vm.compile_plain(LUA_NAMES, c"=absent").map_err(|e| text(e.message()))?;
+    vm.compile_plain(vm.stack(), LUA_NAMES, c"=absent").map_err(|e| text(e.message()))?;
     if vm.stack().call(0, 0, 0) {
         return Ok(());
     }

@@ -49,7 +49,7 @@ pub(crate) fn extend_default_path(vm: Vm) {
         stack.global(c"package");
         stack.raw_field(-1, b"path");
         let path = stack.bytes(-1).unwrap_or_default();
-        stack.push_bytes(&[path, b";", DISTRIBUTION_PATH].concat());
+        stack.push_bytes(&[DISTRIBUTION_PATH, b";", path].concat());
         stack.set_raw_field(-3, b"path");
     });
 }
@@ -123,16 +123,53 @@ setmetatable(_G, { __newindex = function(globals, key, value)
 end })
 "#;
 
+/// While lua-resty-core is loaded, `ffi.string` is a Lua function that ends in a plain return.
+///
+/// The library's functions end in `return ffi_string(…)`. LuaJIT cannot compile a function on its own
+/// whose tail is a call of a built-in one, so every `ngx.var.x` of a handler would be interpreted, FFI
+/// calls and all: ten times the cost.
+const COMPILABLE_STRING: &[u8] = br#"
+local ffi = require "ffi"
+local builtin = ffi.string
+ffi.string = function(pointer, length)
+    local text = builtin(pointer, length)
+    return text
+end
+return function() ffi.string = builtin end
+"#;
+
 /// Loads the library into a VM that has the `ngx` table. stack: [-0, +0, e]
 pub(crate) fn load(vm: Vm, found: &Found) -> Result<(), String> {
+    let stack = vm.stack();
+    vm.compile_plain(stack, COMPILABLE_STRING, c"=ffi.string")
+        .map_err(|e| String::from_utf8_lossy(e.message()).into_owned())?;
+    if !stack.call(0, 1, 0) {
+        return Err(explain(found, &take_message(stack)));
+    }
+    let loaded = load_library(vm, found);
+    // The function that puts the built-in one back.
+    if !stack.call(0, 0, 0) {
+        stack.pop(1);
+    }
+    loaded?;
+    complete(vm, found)
+}
+
+fn load_library(vm: Vm, found: &Found) -> Result<(), String> {
     let stack = vm.stack();
     stack.global(c"require");
     stack.push_bytes(b"resty.core");
     if !stack.call(1, 0, 0) {
         return Err(explain(found, &take_message(stack)));
     }
+    vm.adopt_ctx_tables(super::ctx::TABLES);
+    Ok(())
+}
+
+fn complete(vm: Vm, found: &Found) -> Result<(), String> {
+    let stack = vm.stack();
     for (code, name) in [(PHASE_NAMES, c"=phase names"), (WRITE_GUARD, c"=_G write guard")] {
-        vm.compile_plain(code, name)
+        vm.compile_plain(stack, code, name)
             .map_err(|e| String::from_utf8_lossy(e.message()).into_owned())?;
         if !stack.call(0, 0, 0) {
             return Err(explain(found, &take_message(stack)));

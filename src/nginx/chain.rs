@@ -33,68 +33,67 @@ pub(super) fn take(
 ) -> Option<*mut ngx_chain_t> {
     // SAFETY: [request-alive]; links and buffers come from the request's pool ([pool-outlives-request]).
     unsafe {
-        let link = match take_free(free, size) {
-            Some(link) => {
-                let b = (*link).buf;
-                let room = (*b).end.offset_from((*b).start);
+        let mut from = free.as_ptr();
+        while !(*from).is_null() {
+            let link = *from;
+            let b = (*link).buf;
+            let (start, end) = ((*b).start, (*b).end);
+            let room = end.addr() - start.addr();
+            if room >= size {
+                *from = (*link).next;
+                (*link).next = ptr::null_mut();
+                prepare(b, start, end, tag, size > 0);
                 debug!(
                     r.log(),
-                    "lua reuse free buf memory {room} >= {size}, cl:{link:p}, p:{:p}",
-                    (*b).start
+                    "lua reuse free buf memory {room} >= {size}, cl:{link:p}, p:{start:p}"
                 );
-                link
+                return Some(link);
             }
-            None => new(r, size)?,
-        };
-        let b = (*link).buf;
-        let (start, end) = ((*b).start, (*b).end);
+            from = &raw mut (*link).next;
+        }
+    }
+    new(r, size, tag)
+}
+
+/// A link with a buffer, and the buffer's memory, in one allocation.
+#[inline(never)]
+fn new(r: Request, size: usize, tag: Tag) -> Option<*mut ngx_chain_t> {
+    #[repr(C)]
+    struct Buffer {
+        link: ngx_chain_t,
+        buf: ngx_buf_t,
+    }
+    // SAFETY: [pool-outlives-request]
+    unsafe {
+        let place = sys::ngx_palloc(r.pool().as_ptr(), size_of::<Buffer>() + size);
+        let place = place.cast::<Buffer>();
+        if place.is_null() {
+            return None;
+        }
+        let memory = place.add(1).cast::<u8>();
+        let b = &raw mut (*place).buf;
+        prepare(b, memory, memory.add(size), tag, size > 0);
+        let link = &raw mut (*place).link;
+        link.write(ngx_chain_t { buf: b, next: ptr::null_mut() });
+        debug!(r.log(), "lua allocate new chainlink and new buf of size {size}, cl:{link:p}");
+        Some(link)
+    }
+}
+
+/// Makes `b` an empty buffer over the memory from `start` to `end`.
+///
+/// # Safety
+/// `b` is valid for writes.
+unsafe fn prepare(b: *mut ngx_buf_t, start: *mut u8, end: *mut u8, tag: Tag, holds_data: bool) {
+    // SAFETY: the caller's contract; an all-zero buffer is nginx's own initial state.
+    unsafe {
         b.write_bytes(0, 1);
         (*b).start = start;
         (*b).pos = start;
         (*b).last = start;
         (*b).end = end;
         (*b).tag = tag.as_ptr();
-        (*b).set_temporary(u32::from(size > 0));
-        (*link).next = ptr::null_mut();
-        Some(link)
-    }
-}
-
-/// # Safety
-/// `free` is a list of links with buffers.
-unsafe fn take_free(free: &Cell<*mut ngx_chain_t>, size: usize) -> Option<*mut ngx_chain_t> {
-    // SAFETY: the caller's contract.
-    unsafe {
-        let mut from = free.as_ptr();
-        while !(*from).is_null() {
-            let link = *from;
-            let b = (*link).buf;
-            if (*b).end.addr() - (*b).start.addr() >= size {
-                *from = (*link).next;
-                return Some(link);
-            }
-            from = &raw mut (*link).next;
-        }
-    }
-    None
-}
-
-fn new(r: Request, size: usize) -> Option<*mut ngx_chain_t> {
-    let pool = r.pool().as_ptr();
-    // SAFETY: [request-alive]
-    unsafe {
-        let link = sys::ngx_alloc_chain_link(pool);
-        let b: *mut ngx_buf_t = if size == 0 {
-            sys::ngx_pcalloc(pool, size_of::<ngx_buf_t>()).cast()
-        } else {
-            sys::ngx_create_temp_buf(pool, size)
-        };
-        if link.is_null() || b.is_null() {
-            return None;
-        }
-        debug!(r.log(), "lua allocate new chainlink and new buf of size {size}, cl:{link:p}");
-        (*link).buf = b;
-        Some(link)
+        (*b).set_temporary(holds_data.into());
     }
 }
 

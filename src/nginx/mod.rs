@@ -24,7 +24,7 @@ pub(crate) mod variable;
 
 pub(crate) use event::{Msec, Timer};
 pub(crate) use filtered::FilteredBody;
-pub(crate) use log::{Level, Log, debug};
+pub(crate) use log::{Level, Log, debug, trace};
 pub(crate) use output::Output;
 pub(crate) use phase::{Outcome, Phase, Phases};
 pub(crate) use request::Request;

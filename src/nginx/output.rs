@@ -232,7 +232,7 @@ impl Output {
     }
 
     /// Appends body data; `None` when there is no memory.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append(&self, r: Request, data: &[u8]) -> Option<()> {
         if data.is_empty() {
             return Some(());
@@ -267,6 +267,7 @@ impl Output {
         }
     }
 
+    #[inline(never)]
     fn add_buffer(&self, r: Request, len: usize) -> Option<*mut u8> {
         let size = self.next_size.get().max(len);
         self.next_size.set((self.next_size.get() * 4).min(MAX_BUFFER));
@@ -366,10 +367,10 @@ impl Output {
         if self.raw_socket.get() || self.eof.get() {
             return self.send(r);
         }
-        if !self.begin_body(r)? {
+        if (!self.header_sent.get() || r.header_only()) && !self.begin_body(r)? {
             return Ok(());
         }
-        if !r.has_body_reader() && r.is_main() && r.discard_body() != sys::OK {
+        if r.has_unread_body() && r.discard_body() != sys::OK {
             return Err(Stopped(sys::ERROR));
         }
         if self.buffering.get() {
@@ -393,8 +394,9 @@ impl Output {
                 (*b).set_last_in_chain(1);
             }
         }
+        // The buffers are not needed again.
         let chain = self.take_pending();
-        self.filter(r, chain)
+        check(as_active(r, || unsafe { sys::ngx_http_output_filter(r.as_ptr(), chain) }), 300)
     }
 
     fn send_http10_headers(&self, r: Request) -> Result<(), Stopped> {

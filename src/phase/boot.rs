@@ -107,10 +107,10 @@ pub(crate) fn run_init(conf: &MainConf, vm: Vm, log: Log) -> bool {
 pub(super) fn run_once(vm: Vm, chunk: &Chunk, log: Log) -> bool {
     let (loaded, what) = match &chunk.source {
         Source::Inline { code, name, .. } => {
-            (vm.compile_plain(code, name), chunk.phase.directive().to_owned())
+            (vm.compile_plain(vm.stack(), code, name), chunk.phase.directive().to_owned())
         }
         Source::File { path, .. } => {
-            (vm.compile_file_plain(path), format!("{}_file", chunk.phase.directive()))
+            (vm.compile_file_plain(vm.stack(), path), format!("{}_file", chunk.phase.directive()))
         }
         Source::Variable(_) => return false,
     };
@@ -154,7 +154,7 @@ pub(super) fn create_context<'a>(r: Request) -> Result<&'a RequestCtx, Outcome> 
 fn own_vm(r: Request, conf: &MainConf) -> Result<Vm, Outcome> {
     let log = r.log();
     let vm = match boot(conf, conf.vm.get(), process::prefix(), log) {
-        Ok(vm) => vm,
+        Ok(vm) => vm.for_one_request(),
         Err(BootError::NoMemory) => {
             log.write(Level::Error, b"failed to initialize Lua VM");
             return Err(Outcome::SERVER_ERROR);

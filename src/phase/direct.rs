@@ -30,7 +30,7 @@ pub(super) fn run<T>(
     let (r, stack) = (ctx.request, ctx.vm.stack());
     let base = stack.top();
     ctx.vm.push_message_handler();
-    let result = match load::push(r, ctx.vm, chunk) {
+    let result = match load::push(r, ctx.vm, chunk, stack) {
         Err(_) => Err(Failed),
         Ok(()) => {
             let args = push(stack);

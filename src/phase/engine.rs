@@ -97,8 +97,7 @@ pub(super) fn start(
     drive: fn(&RequestCtx),
 ) -> Result<Run, Outcome> {
     let r = ctx.request;
-    load::push(r, ctx.vm, chunk)?;
-    let entry = ctx.start(phase, drive).ok_or(Outcome::SERVER_ERROR)?;
+    let entry = ctx.start(phase, drive, |stack| load::push(r, ctx.vm, chunk, stack))?;
     r.ignore_reads();
     Ok(match ctx.run(entry, 0) {
         Run::Suspended => ctx.run_ready(),

@@ -27,7 +27,7 @@ pub(crate) enum Error {
     /// Misuse of one argument: raised in LuaJIT's own words, `(… expected, got …)`.
     BadArg { index: c_int, expected: &'static CStr },
     /// Misuse of one argument, in our words: `bad argument #1 to 'f' (…)`.
-    ArgError { index: c_int, message: Cow<'static, str> },
+    Argument { index: c_int, message: Cow<'static, str> },
     /// The operation itself failed: the call returns `nil, message`.
     Fail(Cow<'static, str>),
     /// Raises the value on top of the stack as it is: an error of Lua code that we called.
@@ -44,7 +44,7 @@ impl Error {
     }
 
     pub(crate) fn arg(index: c_int, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::ArgError { index, message: message.into() }
+        Self::Argument { index, message: message.into() }
     }
 }
 
@@ -237,7 +237,7 @@ fn raise(stack: Stack, error: Error) -> c_int {
     unsafe {
         match error {
             Error::BadArg { index, expected } => luaL_typerror(l, index, expected.as_ptr()),
-            Error::ArgError { index, message } => {
+            Error::Argument { index, message } => {
                 stack.push_bytes(message.as_bytes());
                 drop(message);
                 sys::luaL_argerror(l, index, sys::lua_tolstring(l, -1, core::ptr::null_mut()))

@@ -2,7 +2,6 @@
 //!
 //! The cache is a table `{ [key] = ref, [ref] = function }`; chunks whose file name holds variables
 //! are kept as `{ [key] = function }`. What the function is depends on the LuaJIT: see [`ChunkKind`].
-//! Whoever has found a chunk there by a reference finds it again with one look into the registry.
 #![allow(unsafe_code)]
 use core::cell::Cell;
 use core::ffi::{CStr, c_int};
@@ -10,62 +9,62 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::stack::Kind;
+use super::stack::{Kind, Stack};
 use super::state::{ChunkKind, Vm};
 use super::sys;
 use super::thread::Failure;
 
-/// Where a chunk lies in the code cache, once it has been found there.
+/// Where a chunk lies in the code cache of the worker's VM, once it has been found there.
 pub(crate) struct CacheRef {
-    reference: Cell<c_int>,
-    held: Cell<Option<Held>>,
-}
-
-/// The cached function in the registry itself, one step away.
-#[derive(Clone, Copy)]
-struct Held {
-    vm: u32,
-    anchor: c_int,
+    /// The VM that the references belong to.
+    vm: Cell<*mut sys::lua_State>,
+    /// In the cache table.
+    cached: Cell<c_int>,
+    /// In the registry, where one call finds it.
+    pinned: Cell<c_int>,
+    by_key: bool,
 }
 
 impl CacheRef {
     /// The chunk has not been looked up yet.
     pub(crate) const fn unset() -> Self {
-        Self { reference: Cell::new(sys::LUA_REFNIL), held: Cell::new(None) }
+        Self::new(false)
     }
 
     /// The chunk is found by its key alone.
     pub(crate) const fn by_key() -> Self {
-        Self { reference: Cell::new(sys::LUA_NOREF), held: Cell::new(None) }
+        Self::new(true)
     }
 
-    pub(crate) fn get(&self) -> c_int {
-        self.reference.get()
-    }
-
-    pub(crate) fn is_unset(&self) -> bool {
-        self.get() == sys::LUA_REFNIL
-    }
-
-    /// Where the registry of `vm` holds the chunk. What another VM knew of it is forgotten.
-    #[inline]
-    fn held_by(&self, vm: Vm) -> Option<c_int> {
-        let held = self.held.get()?;
-        if held.vm == vm.id() {
-            return Some(held.anchor);
+    const fn new(by_key: bool) -> Self {
+        Self {
+            vm: Cell::new(core::ptr::null_mut()),
+            cached: Cell::new(sys::LUA_REFNIL),
+            pinned: Cell::new(sys::LUA_NOREF),
+            by_key,
         }
-        self.held.set(None);
-        self.reference.set(sys::LUA_REFNIL);
-        None
     }
 
-    /// Holds the function on top in the registry. stack: [-0, +0, m]
-    fn hold(&self, vm: Vm) {
-        if self.get() != sys::LUA_NOREF {
-            vm.stack().push_value(-1);
-            let anchor = vm.stack().reference(sys::LUA_REGISTRYINDEX);
-            self.held.set(Some(Held { vm: vm.id(), anchor }));
+    /// The reference in the cache table of `vm`, or one of Lua's for none.
+    pub(crate) fn get(&self, vm: Vm) -> c_int {
+        if self.by_key {
+            sys::LUA_NOREF
+        } else if self.vm.get() == vm.stack().as_ptr() {
+            self.cached.get()
+        } else {
+            sys::LUA_REFNIL
         }
+    }
+
+    /// Remembers the function on top of `stack`, which lies at `reference` in the cache table.
+    fn remember(&self, vm: Vm, stack: Stack, reference: c_int) {
+        if !vm.is_lasting() || self.by_key {
+            return;
+        }
+        stack.push_value(-1);
+        self.vm.set(vm.stack().as_ptr());
+        self.cached.set(reference);
+        self.pinned.set(stack.reference(sys::LUA_REGISTRYINDEX));
     }
 }
 
@@ -91,53 +90,62 @@ impl LoadError {
 const FACTORY_BEGIN: &[u8] = b"return function() ";
 const FACTORY_END: &[u8] = b"\nend";
 const BYTECODE: u8 = 0x1b;
+const UNDUMP: &[u8] = b"local code, name, load = ...\n\
+    return function() return assert(load(code, name)) end";
 
 impl Vm {
-    /// Pushes the cached chunk, ready to run; `false` (and nothing pushed) if it is not cached.
-    /// stack: [-0, +(0|1), m]
-    pub(crate) fn push_cached(self, key: &CStr, cache: &CacheRef) -> bool {
-        let stack = self.stack();
-        if let Some(anchor) = cache.held_by(self) {
-            stack.raw_geti(sys::LUA_REGISTRYINDEX, anchor);
-            return self.make_runnable().is_ok();
+    /// Pushes the cached chunk on a stack of this VM, ready to run; `false` (and nothing pushed) if it is
+    /// not cached. stack: [-0, +(0|1), m]
+    pub(crate) fn push_cached(self, stack: Stack, key: &CStr, cache: &CacheRef) -> bool {
+        if cache.vm.get() == self.stack().as_ptr() {
+            stack.raw_geti(sys::LUA_REGISTRYINDEX, cache.pinned.get());
+            return self.make_runnable(stack).is_ok();
         }
-        self.push_code_cache();
+        self.push_code_cache(stack);
         stack.raw_field(-1, key.to_bytes());
-        if cache.get() != sys::LUA_NOREF && stack.kind(-1) == Kind::Number {
-            cache.reference.set(stack.number(-1).unwrap_or_default() as c_int);
+        let mut reference = None;
+        if !cache.by_key && stack.kind(-1) == Kind::Number {
+            let number = stack.number(-1).unwrap_or_default() as c_int;
+            reference = Some(number);
             stack.pop(1);
-            stack.raw_geti(-1, cache.get());
+            stack.raw_geti(-1, number);
         }
         if stack.kind(-1) != Kind::Function {
             stack.pop(2);
             return false;
         }
         stack.remove(-2);
-        cache.hold(self);
-        self.make_runnable().is_ok()
+        if let Some(reference) = reference {
+            cache.remember(self, stack, reference);
+        }
+        self.make_runnable(stack).is_ok()
     }
 
     /// Puts the compiled chunk on top into the cache, and leaves it there ready to run.
     /// stack: [-0, +0, m]
-    pub(crate) fn store_cached(self, key: &CStr, cache: &CacheRef) -> Result<(), LoadError> {
-        let stack = self.stack();
-        self.push_code_cache();
+    pub(crate) fn store_cached(
+        self,
+        stack: Stack,
+        key: &CStr,
+        cache: &CacheRef,
+    ) -> Result<(), LoadError> {
+        self.push_code_cache(stack);
         stack.push_value(-2);
-        if cache.get() == sys::LUA_NOREF {
+        if cache.by_key {
             stack.set_raw_field(-2, key.to_bytes());
+            stack.pop(1);
         } else {
-            cache.reference.set(stack.reference(-2));
-            stack.push_integer(cache.get() as isize);
+            let reference = stack.reference(-2);
+            stack.push_integer(reference as isize);
             stack.set_raw_field(-2, key.to_bytes());
+            stack.pop(1);
+            cache.remember(self, stack, reference);
         }
-        stack.pop(1);
-        cache.hold(self);
-        self.make_runnable()
+        self.make_runnable(stack)
     }
 
     /// Turns what the cache keeps into a function to run. stack: [-1, +(0|1), e]
-    fn make_runnable(self) -> Result<(), LoadError> {
-        let stack = self.stack();
+    fn make_runnable(self, stack: Stack) -> Result<(), LoadError> {
         if self.chunks() == ChunkKind::Shared || stack.call(0, 1, 0) {
             return Ok(());
         }
@@ -147,16 +155,11 @@ impl Vm {
     }
 
     /// Compiles `source` for the cache. stack: [-0, +(0|1), -]
-    pub(crate) fn compile(self, source: &[u8], name: &CStr) -> Result<(), LoadError> {
+    pub(crate) fn compile(self, stack: Stack, source: &[u8], name: &CStr) -> Result<(), LoadError> {
         match self.chunks() {
             ChunkKind::Factory if source.first() == Some(&BYTECODE) => {
                 // Bytecode cannot be wrapped in source: its factory undumps it each time.
-                self.compile_plain(
-                    b"local code, name, load = ...\n\
-                    return function() return assert(load(code, name)) end",
-                    c"=factory",
-                )?;
-                let stack = self.stack();
+                self.compile_plain(stack, UNDUMP, c"=factory")?;
                 stack.push_bytes(source);
                 stack.push_bytes(name.to_bytes());
                 stack.global(c"loadstring");
@@ -164,15 +167,19 @@ impl Vm {
                 Ok(())
             }
             ChunkKind::Factory => {
-                self.compile_plain(&[FACTORY_BEGIN, source, FACTORY_END].concat(), name)
+                self.compile_plain(stack, &[FACTORY_BEGIN, source, FACTORY_END].concat(), name)
             }
-            ChunkKind::Shared => self.compile_plain(source, name),
+            ChunkKind::Shared => self.compile_plain(stack, source, name),
         }
     }
 
     /// Compiles `source` as it is. stack: [-0, +(0|1), -]
-    pub(crate) fn compile_plain(self, source: &[u8], name: &CStr) -> Result<(), LoadError> {
-        let stack = self.stack();
+    pub(crate) fn compile_plain(
+        self,
+        stack: Stack,
+        source: &[u8],
+        name: &CStr,
+    ) -> Result<(), LoadError> {
         // SAFETY: `source` and `name` outlive the call, which runs protected.
         let status = unsafe {
             let (data, len) = (source.as_ptr().cast(), source.len());
@@ -190,15 +197,15 @@ impl Vm {
     }
 
     /// Compiles the Lua file at `path` for the cache. stack: [-0, +(0|1), -]
-    pub(crate) fn compile_file(self, path: &CStr) -> Result<(), LoadError> {
+    pub(crate) fn compile_file(self, stack: Stack, path: &CStr) -> Result<(), LoadError> {
         let (source, name) = read(path)?;
-        self.compile(&source, &name)
+        self.compile(stack, &source, &name)
     }
 
     /// Compiles the Lua file at `path` as it is. stack: [-0, +(0|1), -]
-    pub(crate) fn compile_file_plain(self, path: &CStr) -> Result<(), LoadError> {
+    pub(crate) fn compile_file_plain(self, stack: Stack, path: &CStr) -> Result<(), LoadError> {
         let (source, name) = read(path)?;
-        self.compile_plain(&source, &name)
+        self.compile_plain(stack, &source, &name)
     }
 }
 
@@ -247,13 +254,14 @@ mod tests {
 
     fn cache_keeps_and_finds(kind: ChunkKind) {
         let vm = Vm::with_chunks(kind).unwrap();
+        let main = vm.stack();
         let (key, cache) = (c"content_by_lua_nhli_0", CacheRef::unset());
-        assert!(!vm.push_cached(key, &cache));
-        vm.compile(b"n = (n or 0) + 1 -- no newline", c"=test").unwrap();
-        vm.store_cached(key, &cache).unwrap();
+        assert!(!vm.push_cached(main, key, &cache));
+        vm.compile(main, b"n = (n or 0) + 1 -- no newline", c"=test").unwrap();
+        vm.store_cached(main, key, &cache).unwrap();
         assert_eq!(run(vm), Step::Finished);
         for _ in 0..2 {
-            assert!(vm.push_cached(key, &cache));
+            assert!(vm.push_cached(main, key, &cache));
             assert_eq!(run(vm), Step::Finished);
         }
         vm.stack().global(c"n");
@@ -261,8 +269,8 @@ mod tests {
         vm.stack().pop(1);
         // Another location with the same code finds the same chunk by its key.
         let other = CacheRef::unset();
-        assert!(vm.push_cached(key, &other));
-        assert_eq!(other.get(), cache.get());
+        assert!(vm.push_cached(main, key, &other));
+        assert_eq!(other.get(vm), cache.get(vm));
         vm.stack().pop(1);
         assert_eq!(vm.stack().top(), 0);
         vm.close();
@@ -279,34 +287,24 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_is_not_taken_for_that_of_another_vm() {
-        let (key, cache) = (c"content_by_lua_nhli_1", CacheRef::unset());
-        for _ in 0..2 {
-            let vm = Vm::new().unwrap();
-            assert!(!vm.push_cached(key, &cache));
-            vm.compile(b"n = 1", c"=t").unwrap();
-            vm.store_cached(key, &cache).unwrap();
-            assert!(vm.push_cached(key, &cache));
-            assert_eq!(vm.stack().top(), 2);
-            vm.close();
-        }
-    }
-
-    #[test]
     fn bytecode_works_with_both_kinds() {
         for kind in [ChunkKind::Shared, ChunkKind::Factory] {
             let vm = Vm::with_chunks(kind).unwrap();
-            vm.compile_plain(b"code = string.dump(function() done = (done or 0) + 1 end)", c"=t")
-                .unwrap();
+            vm.compile_plain(
+                vm.stack(),
+                b"code = string.dump(function() done = (done or 0) + 1 end)",
+                c"=t",
+            )
+            .unwrap();
             assert!(vm.stack().call(0, 0, 0));
             vm.stack().global(c"code");
             let code = vm.stack().bytes(-1).unwrap().to_vec();
             vm.stack().pop(1);
             let cache = CacheRef::by_key();
-            vm.compile(&code, c"=t").unwrap();
-            vm.store_cached(c"k", &cache).unwrap();
+            vm.compile(vm.stack(), &code, c"=t").unwrap();
+            vm.store_cached(vm.stack(), c"k", &cache).unwrap();
             assert_eq!(run(vm), Step::Finished, "{kind:?}");
-            assert!(vm.push_cached(c"k", &cache));
+            assert!(vm.push_cached(vm.stack(), c"k", &cache));
             assert_eq!(run(vm), Step::Finished, "{kind:?}");
             vm.stack().global(c"done");
             assert_eq!(vm.stack().number(-1), Some(2.0), "{kind:?}");
@@ -318,7 +316,7 @@ mod tests {
     fn errors_name_the_line_in_both_kinds() {
         for kind in [ChunkKind::Shared, ChunkKind::Factory] {
             let vm = Vm::with_chunks(kind).unwrap();
-            let error = vm.compile(b"local a\nlocal = 1", c"=code").unwrap_err();
+            let error = vm.compile(vm.stack(), b"local a\nlocal = 1", c"=code").unwrap_err();
             let text = String::from_utf8_lossy(error.message()).into_owned();
             assert!(text.starts_with("code:2: "), "{kind:?}: {text}");
             vm.close();
@@ -328,7 +326,7 @@ mod tests {
     #[test]
     fn a_missing_file_is_not_found() {
         let vm = Vm::new().unwrap();
-        let error = vm.compile_file(c"/nonexistent/x.lua").unwrap_err();
+        let error = vm.compile_file(vm.stack(), c"/nonexistent/x.lua").unwrap_err();
         let message = b"cannot open /nonexistent/x.lua: No such file or directory".to_vec();
         assert_eq!(error, LoadError::NotFound(message));
         vm.close();
