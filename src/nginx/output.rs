@@ -20,6 +20,9 @@ const MAX_BUFFER: usize = 16 * 1024;
 /// Collected output is handed to the filters at the latest when it has this size.
 const SEND_AT: usize = 64 * 1024;
 
+/// So many buffers of a Lua body filter are held back at most.
+const MAX_HELD: usize = 32;
+
 /// The connection's marks of data that the client has not taken.
 pub(super) const BUFFERED: u32 = sys::NGX_HTTP_LOWLEVEL_BUFFERED | sys::NGX_LOWLEVEL_BUFFERED;
 
@@ -80,6 +83,10 @@ pub(crate) struct Output {
     next_size: Cell<usize>,
     free: Cell<*mut ngx_chain_t>,
     busy: Cell<*mut ngx_chain_t>,
+    /// A Lua body filter sees a write, and more may follow before the run ends.
+    corked: Cell<bool>,
+    /// What the body filter handed on meanwhile.
+    held: Cell<*mut ngx_chain_t>,
 }
 
 /// Where output was before a call started to write, to take back what a failed call wrote.
@@ -110,6 +117,8 @@ impl Output {
             next_size: Cell::new(FIRST_BUFFER),
             free: Cell::new(ptr::null_mut()),
             busy: Cell::new(ptr::null_mut()),
+            corked: Cell::new(false),
+            held: Cell::new(ptr::null_mut()),
         }
     }
 
@@ -291,10 +300,60 @@ impl Output {
     /// Called after a successful write: remembers that there is a body, and keeps memory bounded.
     pub(crate) fn wrote(&self, r: Request) -> Result<(), Stopped> {
         self.seen_body.set(true);
-        if self.pending.get() >= SEND_AT || self.options.get().sends_each_write {
+        if self.pending.get() >= SEND_AT {
             return self.send(r);
         }
-        Ok(())
+        if self.options.get().sends_each_write { self.show(r) } else { Ok(()) }
+    }
+
+    /// Lets the location's Lua body filter see a write by itself; what it hands on waits for the end of
+    /// the run, as writes do where no body filter is.
+    fn show(&self, r: Request) -> Result<(), Stopped> {
+        if self.first.get().is_null() || self.buffering.get() {
+            return Ok(());
+        }
+        let size = self.pending.get();
+        let chain = self.take_pending();
+        // It counts until it is sent.
+        self.pending.set(size);
+        self.corked.set(true);
+        let result = self.filter(r, chain);
+        self.corked.set(false);
+        result
+    }
+
+    /// Whether `chain`, which the body filter is about to hand on, is held back.
+    pub(crate) fn hold(&self, chain: *mut ngx_chain_t) -> bool {
+        if !self.corked.get() {
+            return false;
+        }
+        let mut end = self.held.as_ptr();
+        unsafe {
+            for _ in 0..MAX_HELD {
+                if (*end).is_null() {
+                    *end = chain;
+                    return true;
+                }
+                end = &raw mut (**end).next;
+            }
+        }
+        false
+    }
+
+    /// What was held back, with `chain` behind it.
+    pub(crate) fn release(&self, chain: *mut ngx_chain_t) -> *mut ngx_chain_t {
+        let held = self.held.replace(ptr::null_mut());
+        if held.is_null() {
+            return chain;
+        }
+        unsafe {
+            let mut last = held;
+            while !(*last).next.is_null() {
+                last = (*last).next;
+            }
+            (*last).next = chain;
+        }
+        held
     }
 
     /// Whether the client has still to take some of what was sent.
@@ -304,7 +363,7 @@ impl Output {
 
     /// Hands what is collected to the filters.
     pub(crate) fn send(&self, r: Request) -> Result<(), Stopped> {
-        if self.first.get().is_null() || self.buffering.get() {
+        if (self.first.get().is_null() && self.held.get().is_null()) || self.buffering.get() {
             return Ok(());
         }
         let chain = self.take_pending();
@@ -379,7 +438,7 @@ impl Output {
         }
         self.eof.set(true);
         if self.options.get().sends_each_write {
-            self.send(r)?;
+            self.show(r)?;
         }
         debug!(r.log(), "lua sending last buf of the response body");
         if self.first.get().is_null() {

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 use super::direct;
 use crate::conf::LocConf;
+use crate::coroutine::RequestCtx;
 use crate::nginx::log::Text;
 use crate::nginx::sys::{self, ngx_chain_t, ngx_http_request_t, ngx_int_t};
 use crate::nginx::{Phase, Request, debug, filter, guard};
@@ -75,32 +76,42 @@ fn filter_body(r: Request, chain: *mut ngx_chain_t) -> ngx_int_t {
     }
     if body.is_blocked(r) {
         // Lua would pile up data that the client does not take: what it left goes out first.
-        let code = filter::next_body(r, core::ptr::null_mut());
+        let code = hand_on(ctx, core::ptr::null_mut());
         if code == sys::ERROR {
             return code;
         }
-        body.sent(r, core::ptr::null_mut());
         if code != sys::OK && body.is_blocked(r) {
             debug!(r.log(), "waiting body filter busy buffer to be sent");
             return sys::AGAIN;
         }
     }
     let mut out = core::ptr::null_mut();
+    let mut failed = false;
     if body.begin() {
         let code = direct::run(ctx, Phase::BodyFilter, chunk, |_| 0, |stack| stack.integer(-1));
         out = body.end(r);
-        match code {
-            Ok(code) if code != sys::ERROR && code < SPECIAL_RESPONSE => {}
-            _ => return sys::ERROR,
-        }
-        if out.is_null() {
-            // Lua took everything: to the filters behind ours this call would mean something else.
+        failed = code.map_or(true, |code| code == sys::ERROR || code >= SPECIAL_RESPONSE);
+        if failed {
+            out = core::ptr::null_mut();
+        } else if !out.is_null() && ctx.output.hold(out) {
             return sys::OK;
         }
+        out = ctx.output.release(out);
+        if out.is_null() {
+            // Lua took everything: to the filters behind ours this call would mean something else.
+            return if failed { sys::ERROR } else { sys::OK };
+        }
+    } else {
+        out = ctx.output.release(out);
     }
-    let code = filter::next_body(r, out);
+    let code = hand_on(ctx, out);
+    if failed { sys::ERROR } else { code }
+}
+
+fn hand_on(ctx: &RequestCtx, out: *mut ngx_chain_t) -> ngx_int_t {
+    let code = filter::next_body(ctx.request, out);
     if code != sys::ERROR {
-        body.sent(r, out);
+        ctx.body.sent(ctx.request, out);
     }
     code
 }
