@@ -209,8 +209,8 @@ impl Script {
         }
         unsafe {
             let e = self.as_ptr();
-            // A stack of their own: nginx's has room for ten values, or for what the outermost block
-            // needs.
+            // A stack of their own: nginx's has room for ten values. Reference: it asks for more room in
+            // the block it stands in, which an `if` ignores: there, an eleventh argument overruns it.
             let size = arguments.count * size_of::<ngx_http_variable_value_t>();
             let pool = self.request().pool().as_ptr();
             let values = sys::ngx_pcalloc(pool, size).cast::<ngx_http_variable_value_t>();
