@@ -1,11 +1,9 @@
 //! The filters that every response passes, and the module's places among them.
 //!
 //! nginx keeps only the first filter of each kind; every filter remembers the one behind it. The chains
-//! are built anew whenever a configuration is read, once for each `http {}` block: the last one counts.
+//! are built anew whenever a configuration is read, even one that is then refused.
 #![allow(unsafe_code)]
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
-
-use super::sys::{self, ngx_chain_t, ngx_cycle_t, ngx_http_request_t, ngx_int_t};
+use super::sys::{self, ngx_chain_t, ngx_http_request_t, ngx_int_t};
 use super::{Request, slot};
 
 pub(crate) type HeaderFilter = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
@@ -35,14 +33,6 @@ pub(crate) fn add_body_filter(filter: BodyFilter) {
         NEXT_BODY = sys::ngx_http_top_body_filter;
         sys::ngx_http_top_body_filter = Some(filter);
     }
-}
-
-/// Whether the `http {}` block being read is not the first one of its configuration.
-pub(crate) fn is_further_block() -> bool {
-    static RUNNING: AtomicPtr<ngx_cycle_t> = AtomicPtr::new(core::ptr::null_mut());
-    // SAFETY: see above. While a configuration is read, this is still the cycle before it.
-    let running = unsafe { sys::ngx_cycle };
-    RUNNING.swap(running, Relaxed) == running
 }
 
 /// Hands the headers on.

@@ -3,6 +3,8 @@
 //! They see every response of their location, whoever makes it: proxied ones, files, error pages,
 //! subrequests.
 #![allow(unsafe_code)]
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use super::direct;
 use crate::conf::LocConf;
 use crate::coroutine::RequestCtx;
@@ -10,14 +12,15 @@ use crate::nginx::log::Text;
 use crate::nginx::sys::{self, ngx_chain_t, ngx_http_request_t, ngx_int_t};
 use crate::nginx::{Phase, Request, debug, filter, guard};
 
-/// Adds the filters that some location needs. The chains that a later `http {}` block leaves serve
-/// all of them, so those have both filters.
+/// Adds the filters that some location needs, now or in an earlier configuration of this process: after
+/// one that is refused, the running one goes on with the chains that were built for it.
 pub(crate) fn install(header: bool, body: bool) {
-    let further = filter::is_further_block();
-    if header || body || further {
+    static HEADER: AtomicBool = AtomicBool::new(false);
+    static BODY: AtomicBool = AtomicBool::new(false);
+    if HEADER.fetch_or(header || body, Relaxed) || header || body {
         filter::add_header_filter(on_headers);
     }
-    if body || further {
+    if BODY.fetch_or(body, Relaxed) || body {
         filter::add_body_filter(on_body);
     }
 }
