@@ -14,6 +14,7 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;
 pub(crate) mod sleep;
+pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod var;
 pub(crate) mod worker;
@@ -37,7 +38,10 @@ const DOMAINS: &[&Domain] = &[
     &coroutine::DOMAIN,
     &request::DOMAIN,
     &arg::DOMAIN,
+    &response::DOMAIN,
+    &control::DOMAIN,
     &ndk::DOMAIN,
+    &text::DOMAIN,
     &absent::DOMAIN,
 ];
 

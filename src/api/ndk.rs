@@ -1,17 +1,19 @@
-//! `ndk.set_var`: directives that other modules define through the Nginx Development Kit, as functions.
-//! The global `ndk` is there if the kit is; lua-resty-core completes it.
+//! `ndk.set_var`: the directives that other modules make with the Nginx Development Kit, as functions.
+//!
+//! The global `ndk` exists where the NDK is loaded.
 #![allow(unsafe_code)]
 use core::ffi::c_int;
 
 use super::Domain;
-use super::ffi::{self, Out, Rc, Str};
+use super::ffi::{self, FfiError, Out, Rc, Str};
 use super::resty_core::Found;
-use crate::nginx::ndk::{self, SetValue};
+use crate::nginx::ndk::{self, SetVar};
 use crate::nginx::sys::ngx_http_request_t;
 use crate::vm::Stack;
 
 pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
+/// Makes the table that lua-resty-core fills.
 fn setup(stack: Stack, _: &Found) {
     if !ndk::is_loaded() {
         return;
@@ -25,7 +27,7 @@ fn setup(stack: Stack, _: &Found) {
     stack.set_global(c"ndk");
 }
 
-/// The function of the directive `name`.
+/// Finds the function behind the directive `name`.
 ///
 /// # Safety
 /// `name` holds `len` bytes.
@@ -33,24 +35,25 @@ fn setup(stack: Stack, _: &Found) {
 unsafe extern "C" fn ngx_http_lua_ffi_ndk_lookup_directive(
     name: *const u8,
     len: usize,
-    function: Out<Option<SetValue>>,
+    function: Out<Option<SetVar>>,
 ) -> c_int {
     ffi::call(None, || {
         // SAFETY: the caller's contract.
         let found = ndk::find(unsafe { ffi::bytes(name, len) });
         function.set(found);
-        found.map(|_| Rc::Ok).ok_or(Rc::Error.into())
+        found.map_or(Err(Rc::Error.into()), |_| Ok(Rc::Ok))
     })
 }
 
-/// Calls the function of a directive.
+/// Calls such a function. Its codes are returned as they are.
 ///
 /// # Safety
-/// `r` as in [`ffi::request`]; `function` comes from `…_lookup_directive`; `argument` holds `len` bytes.
+/// `function` was found by [`ngx_http_lua_ffi_ndk_lookup_directive`]; `argument` holds `len` bytes; `r`
+/// as in [`ffi::request`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_ndk_set_var_get(
     r: *mut ngx_http_request_t,
-    function: Option<SetValue>,
+    function: Option<SetVar>,
     argument: *const u8,
     len: usize,
     value: Out<Str>,
@@ -59,12 +62,13 @@ unsafe extern "C" fn ngx_http_lua_ffi_ndk_set_var_get(
         // SAFETY: the caller's contract.
         let result = unsafe {
             let r = ffi::request(r)?;
-            ndk::call(r, function.ok_or(Rc::Error)?, ffi::bytes(argument, len))
+            let function = function.ok_or(FfiError::from(Rc::Error))?;
+            ndk::compute(r, function, ffi::bytes(argument, len))
         };
         Ok(match result {
-            Ok(text) => {
-                value.set(Str { len: text.len as c_int, data: text.data });
-                Rc::Ok as c_int
+            Ok(computed) => {
+                value.set(Str::of(computed));
+                Rc::Ok.into()
             }
             Err(code) => code as c_int,
         })

@@ -15,6 +15,7 @@ use crate::conf::{LocConf, MainConf};
 use crate::nginx::pool::DestroyPlace;
 use crate::nginx::request::CleanupPlace;
 use crate::nginx::script::Values;
+use crate::nginx::uri::Target;
 use crate::nginx::{FilteredBody, Log, Output, Phase, Phases, Request, slot, trace};
 use crate::vm::sys::LUA_NOREF;
 use crate::vm::{Call, Error, Result, Stack, Thread, Vm, Yield};
@@ -28,6 +29,17 @@ pub(super) enum Ask {
     Resume,
     /// `coroutine.yield`.
     Yield,
+}
+
+/// How Lua code leaves its run for good: noted by an API, acted upon when the coroutine yields.
+#[derive(Clone, Copy)]
+pub(crate) enum Leave {
+    /// `ngx.exit`, `ngx.redirect`: the request ends with a status, or with one of nginx's codes.
+    Exit(c_int),
+    /// `ngx.exec`: the request starts again elsewhere.
+    Exec(Target),
+    /// `ngx.req.set_uri(uri, true)`: nginx looks for the location of the new URI.
+    Jump,
 }
 
 pub(crate) struct RequestCtx {
@@ -48,8 +60,7 @@ pub(crate) struct RequestCtx {
     /// The queue of coroutines that are ready to run.
     ready: Cell<Option<Co>>,
     pub(super) asked: Cell<Ask>,
-    /// What `ngx.exit` was called with.
-    exit: Cell<Option<c_int>>,
+    leave: Cell<Option<Leave>>,
     /// The reference of `ngx.ctx`'s table, in the table that lua-resty-core keeps.
     ctx_ref: Cell<c_int>,
     cleanup: CleanupPlace,
@@ -83,7 +94,7 @@ impl RequestCtx {
             others: Cell::new(None),
             ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
-            exit: Cell::new(None),
+            leave: Cell::new(None),
             ctx_ref: Cell::new(LUA_NOREF),
             cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
@@ -131,7 +142,7 @@ impl RequestCtx {
         trace!(self, "lua reset ctx");
         self.drop_coroutines();
         self.entered.set(Phases::NONE);
-        self.exit.set(None);
+        self.leave.set(None);
     }
 
     pub(crate) fn has_entered(&self, phase: Phase) -> bool {
@@ -167,12 +178,21 @@ impl RequestCtx {
         Some(earlier)
     }
 
-    pub(crate) fn exit_code(&self) -> Option<c_int> {
-        self.exit.get()
+    /// How the running code wants to leave, if it does.
+    pub(crate) fn leaving(&self) -> Option<Leave> {
+        self.leave.get()
     }
 
-    pub(crate) fn set_exit(&self, code: c_int) {
-        self.exit.set(Some(code));
+    pub(crate) fn set_leave(&self, leave: Leave) {
+        self.leave.set(Some(leave));
+    }
+
+    /// What `ngx.exit` was called with.
+    pub(crate) fn exit_code(&self) -> Option<c_int> {
+        match self.leave.get() {
+            Some(Leave::Exit(code)) => Some(code),
+            _ => None,
+        }
     }
 
     pub(crate) fn headers_sent(&self) -> bool {
@@ -192,7 +212,7 @@ impl RequestCtx {
         }
         self.debugs.set(self.log().debugs());
         self.output.configure(LocConf::of(self.request).output_options());
-        self.exit.set(None);
+        self.leave.set(None);
         self.asked.set(Ask::Wait);
         self.phase.set(phase);
         self.entered.set(Phases::of(&[phase]));
@@ -352,6 +372,13 @@ impl RequestCtx {
             co.cancel();
             self.release_entry();
         }
+    }
+
+    /// Ends the run that Lua code has left.
+    pub(crate) fn clean_up(&self) {
+        let forcible = matches!(self.leaving(), Some(Leave::Exec(_) | Leave::Jump));
+        trace!(self, "lua request cleanup: forcible={}", u8::from(forcible));
+        self.drop_coroutines();
     }
 
     unsafe extern "C" fn on_request_end(data: *mut c_void) {

@@ -3,7 +3,7 @@
 //!
 //! Coroutines made by Lua run beside their parent, not on top of it: `coroutine.resume` yields to
 //! here, and the child is resumed from here. So any of them can be suspended by any API.
-use super::context::{Ask, RequestCtx};
+use super::context::{Ask, Leave, RequestCtx};
 use super::task::{Co, Role, Status};
 use crate::nginx::log::Text;
 use crate::nginx::{Level, trace};
@@ -17,8 +17,8 @@ pub(crate) enum Run {
     Suspended,
     /// The entry coroutine has ended, and nothing else runs.
     Finished,
-    /// `ngx.exit` was called.
-    Exited,
+    /// An API was called that ends it: the context knows how.
+    Left,
     /// The entry coroutine failed; it has been logged.
     Failed,
 }
@@ -65,7 +65,11 @@ impl RequestCtx {
         match run {
             Run::Suspended => -2,
             Run::Finished => 0,
-            Run::Exited => self.exit_code().unwrap_or_default(),
+            Run::Left => match self.leaving() {
+                Some(Leave::Exit(code)) => code,
+                Some(Leave::Exec(_)) => -4,
+                Some(Leave::Jump) | None => 0,
+            },
             Run::Failed if self.headers_sent() => -1,
             Run::Failed => 500,
         }
@@ -92,10 +96,10 @@ impl RequestCtx {
 
     fn on_yield(&self, co: Co) -> Next {
         trace!(self, "lua thread yielded");
-        if self.exit_code().is_some() {
+        if self.leaving().is_some() {
             co.cancel();
             co.set_status(Status::Dead);
-            return Next::Stop(Run::Exited);
+            return Next::Stop(Run::Left);
         }
         match self.asked.replace(Ask::Wait) {
             Ask::Wait => Next::Stop(Run::Suspended),

@@ -199,13 +199,3 @@ pub(super) fn directives(
         }
     })
 }
-
-/// The directives of all http modules of the running cycle.
-pub(super) fn http_directives() -> impl Iterator<Item = *mut sys::ngx_command_t> {
-    // SAFETY: see above.
-    let cycle = unsafe { sys::ngx_cycle };
-    modules(cycle)
-        // SAFETY: see above.
-        .filter(|m| unsafe { (**m).type_ } == sys::NGX_HTTP_MODULE as usize)
-        .flat_map(directives)
-}

@@ -136,6 +136,11 @@ impl Request {
         unsafe { (*self.as_ptr()).http_version }
     }
 
+    /// Whether its protocol has headers at all: HTTP/0.9 has none.
+    pub(crate) fn has_headers(self) -> bool {
+        self.http_version() >= sys::NGX_HTTP_VERSION_10 as usize
+    }
+
     /// The status of the response; 0 while there is none.
     pub(crate) fn status(self) -> usize {
         unsafe { (*self.as_ptr()).headers_out.status }

@@ -162,6 +162,18 @@ impl Vm {
     }
 }
 
+/// The metatable of header tables. stack: [-0, +1, -]
+pub(crate) fn push_headers_metatable(on: Stack) {
+    push_registry(on, &ngx_http_lua_headers_metatable_key);
+}
+
+/// Keeps the table on top as the metatable of header tables. stack: [-1, +0, m]
+pub(crate) fn set_headers_metatable(on: Stack) {
+    on.push_pointer(registry_key(&ngx_http_lua_headers_metatable_key));
+    on.insert(-2);
+    on.raw_set(sys::LUA_REGISTRYINDEX);
+}
+
 fn push_registry(on: Stack, key: &'static u8) {
     on.push_pointer(registry_key(key));
     on.raw_get(sys::LUA_REGISTRYINDEX);
