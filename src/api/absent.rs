@@ -19,10 +19,6 @@ fn setup(stack: Stack, _: &Found) {
         super::push_table(stack, table);
         stack.pop(1);
     }
-    stack.new_table(0, 0);
-    stack.new_table(0, 2);
-    stack.set_metatable(-2);
-    stack.set_raw_field(-2, b"arg");
     for table in
         [b"__tcp_cosocket_mt".as_slice(), b"__tcp_req_cosocket_mt", b"__tcp_raw_req_cosocket_mt"]
     {
@@ -97,14 +93,10 @@ macro_rules! absent {
 absent! {
     ngx_http_lua_ffi_compile_regex
     ngx_http_lua_ffi_compile_replace_template
-    ngx_http_lua_ffi_copy_body_filter_param_body
     ngx_http_lua_ffi_create_script_engine
     ngx_http_lua_ffi_destroy_regex
     ngx_http_lua_ffi_destroy_script_engine
     ngx_http_lua_ffi_exec_regex
-    ngx_http_lua_ffi_get_body_filter_param_body
-    ngx_http_lua_ffi_get_body_filter_param_eof
-    ngx_http_lua_ffi_get_setby_param
     ngx_http_lua_ffi_init_script_engine
     ngx_http_lua_ffi_script_eval_data
     ngx_http_lua_ffi_script_eval_len

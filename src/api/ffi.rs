@@ -14,6 +14,7 @@ use crate::nginx::sys::ngx_http_request_t;
 pub(crate) enum Rc {
     Ok = 0,
     Error = -1,
+    Again = -2,
     Done = -4,
     Declined = -5,
     NoRequestContext = -100,

@@ -34,7 +34,7 @@ pub(crate) static mut ngx_http_lua_module: ngx_module_t = ngx_module_t {
 /// nginx has given the module its index by now.
 unsafe extern "C" fn preconfiguration(_: *mut ngx_conf_t) -> ngx_int_t {
     // SAFETY: [single-thread]
-    slot::set_index(unsafe { ngx_http_lua_module.ctx_index });
+    unsafe { slot::set_module(&raw mut ngx_http_lua_module) };
     report_panics();
     sys::OK
 }

@@ -4,10 +4,13 @@
 //! one keeps to the guarantees of SAFETY.md ([request-alive], [pool-outlives-request]).
 pub(crate) mod body;
 pub(crate) mod browser;
+mod chain;
 pub(crate) mod config;
 pub(crate) mod detached;
 pub(crate) mod digest;
 pub(crate) mod event;
+pub(crate) mod filter;
+pub(crate) mod filtered;
 pub(crate) mod headers;
 pub(crate) mod log;
 pub(crate) mod method;
@@ -18,6 +21,7 @@ pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod raw_header;
 pub(crate) mod request;
+pub(crate) mod script;
 pub(crate) mod slot;
 pub(crate) mod sys;
 pub(crate) mod time;
@@ -25,6 +29,7 @@ pub(crate) mod uri;
 pub(crate) mod variable;
 
 pub(crate) use event::{Msec, Timer};
+pub(crate) use filtered::FilteredBody;
 pub(crate) use log::{Level, Log, debug, trace};
 pub(crate) use output::Output;
 pub(crate) use phase::{Outcome, Phase, Phases};
