@@ -7,7 +7,7 @@
 use core::ffi::c_int;
 
 use super::escape::{self, Component};
-use super::scan::{self, Positions, Set};
+use super::scan::{self, BLOCK, Set};
 use crate::vm::{Error, Kind, Result, Stack};
 
 /// How many arguments are read unless the caller says.
@@ -59,26 +59,45 @@ impl<'a> Part<'a> {
 /// without a key are passed over.
 pub(crate) struct Pairs<'a> {
     query: &'a [u8],
-    special: Positions<'a, Special>,
     /// Where the next pair begins; `None` behind the last one.
     start: Option<usize>,
     /// How many `&` may still come; 0 at the start: any number.
     limit: usize,
     truncated: bool,
+    /// The whole query, if it is shorter than a block.
+    short: [u8; BLOCK],
 }
 
-/// What is more than itself in a query string.
-struct Special;
+macro_rules! sets {
+    ($($name:ident: $($byte:literal),+;)+) => {$(
+        enum $name {}
+        impl Set for $name {
+            const RANGES: &'static [(u8, u8)] = &[$(($byte, $byte)),+];
+        }
+    )+};
+}
 
-impl Set for Special {
-    const RANGES: &'static [(u8, u8)] = &[(b'%', b'&'), (b'+', b'+'), (b'=', b'=')];
+sets! {
+    Separator: b'&';
+    Equals: b'=';
+    Escaped: b'%', b'+';
+}
+
+/// The bounds of a pair, and which of its parts have something to decode.
+#[derive(Default)]
+struct Bounds {
+    equals: Option<usize>,
+    separator: Option<usize>,
+    key_escaped: bool,
+    value_escaped: bool,
 }
 
 impl<'a> Pairs<'a> {
     /// At most `max` pairs, those without a key included; 0: all of them.
     #[inline]
     pub(crate) fn of(query: &'a [u8], max: usize) -> Self {
-        Self { query, special: Positions::of(query), start: Some(0), limit: max, truncated: false }
+        let short = if query.len() < BLOCK { scan::last_block(query) } else { [0; BLOCK] };
+        Self { query, start: Some(0), limit: max, truncated: false, short }
     }
 
     /// Whether the limit ended the iteration. Reference: also if nothing follows the last `&`.
@@ -86,30 +105,52 @@ impl<'a> Pairs<'a> {
         self.truncated
     }
 
-    /// Where the pair from `start` on ends: of its first `=`, and of the pair; and what is escaped.
+    /// The block that holds what follows `at`, and how many bytes of it come before that.
     #[inline(always)]
-    fn delimit(&mut self) -> (Option<usize>, Option<usize>, [bool; 2]) {
-        let (mut equals, mut escaped) = (None, [false; 2]);
-        for at in self.special.by_ref() {
-            match self.query[at] {
-                b'&' => return (equals, Some(at), escaped),
-                b'=' => equals = equals.or(Some(at)),
-                _ => escaped[usize::from(equals.is_some())] = true,
+    fn block(&self, at: usize) -> (&[u8; BLOCK], usize) {
+        let last = self.query.len().saturating_sub(BLOCK);
+        let begin = at.min(last);
+        (self.query[begin..].first_chunk().unwrap_or(&self.short), at - begin)
+    }
+
+    #[inline(always)]
+    fn bounds(&self, start: usize) -> Bounds {
+        let mut bounds = Bounds::default();
+        let mut at = start;
+        while at < self.query.len() {
+            let (block, before) = self.block(at);
+            let separator = scan::mask::<Separator>(block) >> before;
+            // The bits of the bytes before the separator: all if there is none.
+            let inside = separator.wrapping_sub(1) & !separator;
+            let equals = (scan::mask::<Equals>(block) >> before) & inside;
+            let escaped = (scan::mask::<Escaped>(block) >> before) & inside;
+            let in_key = if bounds.equals.is_some() {
+                0
+            } else if equals == 0 {
+                u32::MAX
+            } else {
+                bounds.equals = Some(at + equals.trailing_zeros() as usize);
+                equals.wrapping_sub(1) & !equals
+            };
+            bounds.key_escaped |= escaped & in_key != 0;
+            bounds.value_escaped |= escaped & !in_key != 0;
+            if separator != 0 {
+                bounds.separator = Some(at + separator.trailing_zeros() as usize);
+                break;
             }
+            at += BLOCK - before;
         }
-        (equals, None, escaped)
+        bounds
     }
 
     /// Counts the `&` at the end of a pair.
     #[inline(always)]
-    fn count_separator(&mut self, at: usize) {
-        self.start = Some(at + 1);
-        if self.limit > 0 {
-            self.limit -= 1;
-            if self.limit == 0 {
-                self.truncated = true;
-                self.start = None;
-            }
+    fn pass(&mut self, separator: usize) {
+        if self.limit != 1 {
+            self.limit = self.limit.saturating_sub(1);
+            self.start = Some(separator + 1);
+        } else {
+            self.truncated = true;
         }
     }
 }
@@ -120,27 +161,22 @@ impl<'a> Iterator for Pairs<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         while let Some(start) = self.start.take() {
-            let (equals, separator, [key_escaped, value_escaped]) = self.delimit();
-            let end = separator.unwrap_or(self.query.len());
-            if let Some(at) = separator {
-                self.count_separator(at);
+            let bounds = self.bounds(start);
+            let end = bounds.separator.unwrap_or(self.query.len());
+            if let Some(at) = bounds.separator {
+                self.pass(at);
             }
-            let key = &self.query[start..equals.unwrap_or(end)];
+            let key = &self.query[start..bounds.equals.unwrap_or(end)];
             if key.is_empty() {
                 continue;
             }
-            let value =
-                equals.map(|at| Part { raw: &self.query[at + 1..end], escaped: value_escaped });
-            return Some((Part { raw: key, escaped: key_escaped }, value));
+            let value = bounds
+                .equals
+                .map(|at| Part { raw: &self.query[at + 1..end], escaped: bounds.value_escaped });
+            return Some((Part { raw: key, escaped: bounds.key_escaped }, value));
         }
         None
     }
-}
-
-struct Separator;
-
-impl Set for Separator {
-    const RANGES: &'static [(u8, u8)] = &[(b'&', b'&')];
 }
 
 /// How many `&` there are.
