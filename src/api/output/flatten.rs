@@ -65,7 +65,7 @@ fn number(sink: &mut impl Sink, n: f64) -> Option<()> {
 }
 
 /// The decimal digits of `int`, at the end of `buf`.
-fn decimal(buf: &mut [u8; 11], int: i32) -> &[u8] {
+pub(crate) fn decimal(buf: &mut [u8; 11], int: i32) -> &[u8] {
     let mut i = buf.len();
     let mut rest = int.unsigned_abs();
     loop {

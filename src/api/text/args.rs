@@ -8,6 +8,7 @@ use core::ffi::c_int;
 
 use super::escape::{self, Component};
 use super::scan::{self, BLOCK, Set};
+use crate::api::output::flatten::decimal;
 use crate::vm::{Error, Kind, Result, Stack};
 
 /// How many arguments are read unless the caller says.
@@ -274,23 +275,50 @@ impl Query {
     /// Adds `key` with the value on top of the stack. stack: [-0, +0, m]
     #[inline]
     fn add(&mut self, key: &[u8], stack: Stack) -> Result<()> {
-        let value = match stack.kind(-1) {
-            Kind::String | Kind::Number => stack.bytes(-1),
-            Kind::Boolean if stack.truth(-1) => None,
-            Kind::Boolean => return Ok(()),
+        match stack.kind(-1) {
+            Kind::String => self.put(key, stack.bytes(-1)),
+            Kind::Number => {
+                let mut digits = [0; 11];
+                match whole(stack.number(-1).unwrap_or_default()) {
+                    Some(int) => self.put(key, Some(decimal(&mut digits, int))),
+                    None => self.put(key, stack.bytes(-1)),
+                }
+            }
+            Kind::Boolean if stack.truth(-1) => self.put(key, None),
+            Kind::Boolean => {}
             kind => {
                 let message = format!("attempt to use {} as query arg value", kind.name());
                 return Err(Error::Raise(message.into()));
             }
-        };
-        escape::append::<Component>(&mut self.0, key);
-        if let Some(value) = value {
-            self.0.push(b'=');
-            escape::append::<Component>(&mut self.0, value);
         }
-        self.0.push(b'&');
         Ok(())
     }
+
+    #[inline]
+    fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let out = &mut self.0;
+        out.reserve(3 * (key.len() + value.map_or(0, <[u8]>::len)) + 2);
+        // SAFETY: even if every byte is escaped there is room, for `=` and `&` as well.
+        unsafe {
+            let mut at = out.as_mut_ptr().add(out.len());
+            at = at.add(escape::escape::<Component>(key, at));
+            if let Some(value) = value {
+                at.write(b'=');
+                at = at.add(1);
+                at = at.add(escape::escape::<Component>(value, at));
+            }
+            at.write(b'&');
+            out.set_len(at.offset_from_unsigned(out.as_ptr()) + 1);
+        }
+    }
+}
+
+/// The integer that Lua would write `n` as; `None` for one that takes more than digits and a sign.
+#[inline]
+fn whole(n: f64) -> Option<i32> {
+    let int = n as i32;
+    let is_minus_zero = int == 0 && n.is_sign_negative();
+    (f64::from(int) == n && !is_minus_zero).then_some(int)
 }
 
 #[cfg(test)]
@@ -382,6 +410,7 @@ mod tests {
             ("{[''] = true}", ""),
             ("{a = false, ['b c'] = false, ['d e'] = {}}", ""),
             ("{a = {1, true, false, 'x y', 2.5}}", "a=1&a&a=x%20y&a=2.5"),
+            ("{a = {-2147483648, 2^31, 1e15, -0.0}}", "a=-2147483648&a=2147483648&a=1e%2B15&a=-0"),
         ] {
             assert_eq!(encoded(code).as_deref(), Ok(query), "{code}");
         }

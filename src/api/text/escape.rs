@@ -167,18 +167,18 @@ pub(super) unsafe fn unescape(text: &[u8], out: *mut u8) -> usize {
             }
         }
     }
-    while let [first, ..] = rest {
-        let mut byte = plus_to_space(*first);
-        let mut len = 1;
-        if byte == b'%' {
-            (byte, len) = decode_first(rest);
-        }
+    let mut next = 0;
+    while next < rest.len() {
+        let (byte, len) = match rest[next] {
+            b'%' => decode_first(&rest[next..]),
+            byte => (plus_to_space(byte), 1),
+        };
         // SAFETY: as above, byte by byte.
         unsafe {
             at.write(byte);
             at = at.add(1);
         }
-        rest = &rest[len..];
+        next += len;
     }
     // SAFETY: both point into the same room.
     unsafe { at.offset_from_unsigned(out) }

@@ -1,9 +1,9 @@
 //! Copying text in which some bytes become two or three: percent-escapes, backslashes.
 //!
-//! Most text has few such bytes, so whole blocks are copied and then mended; what follows the last
-//! whole block goes through a table byte by byte.
+//! Short text goes through a table byte by byte. Of long text most bytes stay what they are, so whole
+//! blocks are copied and then mended.
 #![allow(unsafe_code)]
-use super::scan::{self, BLOCK, Set};
+use super::scan::{self, BLOCK, LONG, Set};
 
 /// What a byte becomes: its first bytes, as many as the last one says.
 pub(super) type Piece = [u8; 4];
@@ -39,49 +39,29 @@ pub(super) const fn pieces(ranges: &[(u8, u8)], escapes: &[Piece; 256]) -> [Piec
 /// `out` has room for exactly that length.
 #[inline]
 pub(super) unsafe fn rewrite<S: Rewrite>(text: &[u8], out: *mut u8) -> usize {
-    let mut rest = text;
-    let mut at = out;
-    // What is left never becomes shorter: while two blocks are left, there is a block to read, and
-    // room for one, from each byte of the first on.
-    while let Some(block) = rest.first_chunk::<{ 2 * BLOCK }>() {
-        let mut found = scan::mask::<S>(half(block));
-        let mut done = 0;
-        // SAFETY: as said.
-        unsafe { put_block(at, block, 0) };
-        while found != 0 {
-            let special = found.trailing_zeros() as usize;
-            found &= found - 1;
-            // SAFETY: as said.
-            unsafe {
-                at = put_piece(at.add(special - done), S::piece(block[special & (BLOCK - 1)]));
-                done = special + 1;
-                put_block(at, block, done);
-            }
-        }
-        // SAFETY: as said.
-        at = unsafe { at.add(BLOCK - done) };
-        rest = &rest[BLOCK..];
+    let (mut rest, mut at) = (text, out);
+    if text.len() >= LONG {
+        // SAFETY: the caller's contract.
+        (rest, at) = unsafe { rewrite_blocks::<S>(text, out) };
     }
-    if let Some(block) = rest.first_chunk::<BLOCK>()
-        && scan::mask::<S>(block) == 0
-    {
-        // SAFETY: a block is left.
+    // What is left never becomes shorter, so a whole piece fits while four bytes are left.
+    while let [a, b, c, d, _, _, _, ..] = *rest {
+        // SAFETY: as said.
         unsafe {
-            at.cast::<[u8; BLOCK]>().write(*block);
-            at = at.add(BLOCK);
+            at = put_piece(at, S::piece(a));
+            at = put_piece(at, S::piece(b));
+            at = put_piece(at, S::piece(c));
+            at = put_piece(at, S::piece(d));
         }
-        rest = &rest[BLOCK..];
-    }
-    while let [byte, _, _, _, ..] = rest {
-        // SAFETY: four bytes are left.
-        at = unsafe { put_piece(at, S::piece(*byte)) };
-        rest = &rest[1..];
+        rest = &rest[4..];
     }
     for byte in rest {
         let piece = S::piece(*byte);
-        for byte in &piece[..usize::from(piece[3] & 3)] {
-            // SAFETY: nothing but what the byte becomes.
-            unsafe {
+        // SAFETY: nothing is written but what the byte becomes.
+        unsafe {
+            at.write(piece[0]);
+            at = at.add(1);
+            for byte in &piece[1..usize::from(piece[3] & 3)] {
                 at.write(*byte);
                 at = at.add(1);
             }
@@ -91,10 +71,40 @@ pub(super) unsafe fn rewrite<S: Rewrite>(text: &[u8], out: *mut u8) -> usize {
     unsafe { at.offset_from_unsigned(out) }
 }
 
+/// Rewrites blocks as long as another one follows, and returns what is left to do, and where.
+///
+/// # Safety
+/// As for [`rewrite`].
+#[inline]
+unsafe fn rewrite_blocks<S: Rewrite>(text: &[u8], out: *mut u8) -> (&[u8], *mut u8) {
+    let (mut rest, mut at) = (text, out);
+    // What is left never becomes shorter: while two blocks are left, there is a block to read, and
+    // room for one, from each byte of the first on.
+    while let Some(blocks) = rest.first_chunk::<{ 2 * BLOCK }>() {
+        let mut found = scan::mask::<S>(half(blocks));
+        let mut done = 0;
+        // SAFETY: as said.
+        unsafe { put_block(at, blocks, 0) };
+        while found != 0 {
+            let special = found.trailing_zeros() as usize;
+            found &= found - 1;
+            // SAFETY: as said.
+            unsafe {
+                at = put_piece(at.add(special - done), S::piece(blocks[special]));
+                done = special + 1;
+                put_block(at, blocks, done);
+            }
+        }
+        // SAFETY: as said.
+        at = unsafe { at.add(BLOCK - done) };
+        rest = &rest[BLOCK..];
+    }
+    (rest, at)
+}
+
 #[inline(always)]
 fn half(blocks: &[u8; 2 * BLOCK]) -> &[u8; BLOCK] {
-    let [first, _] = blocks.as_chunks().0 else { unreachable!("twice a block is two blocks") };
-    first
+    blocks.first_chunk().expect("two blocks hold one")
 }
 
 /// # Safety

@@ -7,6 +7,9 @@
 
 pub(super) const BLOCK: usize = 16;
 
+/// From this length on, blocks are worth their set-up.
+pub(super) const LONG: usize = 4 * BLOCK;
+
 /// A set of bytes as ranges, both ends included.
 pub(crate) trait Set {
     const RANGES: &'static [(u8, u8)];
@@ -75,8 +78,9 @@ pub(super) fn count<S: Set>(bytes: &[u8]) -> usize {
     use core::arch::x86_64::{
         _mm_cvtsi128_si64, _mm_sad_epu8, _mm_setzero_si128, _mm_sub_epi8, _mm_unpackhi_epi64,
     };
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    let mut total = rest.iter().filter(|byte| S::has(**byte)).count();
+    let (blocks, rest) =
+        if bytes.len() < LONG { (&[][..], bytes) } else { bytes.as_chunks::<BLOCK>() };
+    let mut total: usize = rest.iter().map(|byte| usize::from(S::has(*byte))).sum();
     // Each of the 16 sums has room for 255 blocks.
     for blocks in blocks.chunks(255) {
         // SAFETY: SSE2 is part of x86-64.
