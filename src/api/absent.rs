@@ -23,7 +23,9 @@ fn setup(stack: Stack, _: &Found) {
     stack.new_table(0, 2);
     stack.set_metatable(-2);
     stack.set_raw_field(-2, b"arg");
-    for table in [b"__tcp_cosocket_mt".as_slice(), b"__tcp_raw_req_cosocket_mt"] {
+    for table in
+        [b"__tcp_cosocket_mt".as_slice(), b"__tcp_req_cosocket_mt", b"__tcp_raw_req_cosocket_mt"]
+    {
         stack.new_table(0, 16);
         stack.set_raw_field(LUA_REGISTRYINDEX, table);
     }
@@ -32,14 +34,11 @@ fn setup(stack: Stack, _: &Found) {
 /// What is served later, as paths below `ngx`.
 const LUA_NAMES: &[u8] = br#"
 local missing = {
-    "exec", "redirect", "on_abort", "run_worker_thread",
+    "on_abort", "run_worker_thread",
     "location.capture", "location.capture_multi",
-    "req.get_headers", "req.set_header", "req.clear_header", "req.raw_header", "req.http_version",
-    "req.get_method", "req.set_method", "req.get_uri_args", "req.set_uri_args", "req.get_post_args",
-    "req.set_uri", "req.read_body", "req.discard_body", "req.get_body_data", "req.get_body_file",
+    "req.read_body", "req.discard_body", "req.get_body_data", "req.get_body_file",
     "req.set_body_data", "req.set_body_file", "req.init_body", "req.append_body", "req.finish_body",
-    "req.get_query_args", "req.socket",
-    "resp.get_headers",
+    "req.socket",
     "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
     "thread.spawn", "thread.wait", "thread.kill",
     "timer.at", "timer.every", "timer.pending_count", "timer.running_count",
@@ -65,7 +64,7 @@ end
 /// Puts functions that fail with a clear message in the place of those not served yet.
 pub(crate) fn hide(vm: Vm) -> Result<(), String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    vm.compile_plain(LUA_NAMES, c"=absent").map_err(|e| text(e.message()))?;
+    vm.compile_plain(vm.stack(), LUA_NAMES, c"=absent").map_err(|e| text(e.message()))?;
     if vm.stack().call(0, 0, 0) {
         return Ok(());
     }
@@ -108,17 +107,6 @@ absent! {
     ngx_http_lua_ffi_get_body_filter_param_eof
     ngx_http_lua_ffi_get_setby_param
     ngx_http_lua_ffi_init_script_engine
-    ngx_http_lua_ffi_ndk_lookup_directive
-    ngx_http_lua_ffi_ndk_set_var_get
-    ngx_http_lua_ffi_req_get_headers
-    ngx_http_lua_ffi_req_get_headers_count
-    ngx_http_lua_ffi_req_get_method
-    ngx_http_lua_ffi_req_get_method_name
-    ngx_http_lua_ffi_req_get_querystring_len
-    ngx_http_lua_ffi_req_get_uri_args
-    ngx_http_lua_ffi_req_get_uri_args_count
-    ngx_http_lua_ffi_req_set_header
-    ngx_http_lua_ffi_req_set_method
     ngx_http_lua_ffi_script_eval_data
     ngx_http_lua_ffi_script_eval_len
     ngx_http_lua_ffi_set_jit_stack_size
@@ -132,6 +120,7 @@ absent! {
     ngx_http_lua_ffi_shdict_store
     ngx_http_lua_ffi_shdict_udata_to_zone
     ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result
+    ngx_http_lua_ffi_socket_tcp_getfd
     ngx_http_lua_ffi_socket_tcp_getoption
     ngx_http_lua_ffi_socket_tcp_hack_fd
     ngx_http_lua_ffi_socket_tcp_setoption

@@ -3,17 +3,17 @@
 //! lua-resty-core keeps the tables themselves, in a table in the registry. One lives as long as the
 //! request's pool; a subrequest has one of its own, and an internal redirect starts a new one.
 #![allow(unsafe_code)]
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 
 use super::ffi::{self, Out, Rc};
 use crate::coroutine::RequestCtx;
 use crate::nginx::sys::ngx_http_request_t;
-use crate::nginx::{Log, debug};
+use crate::nginx::{Log, debug, guard};
 use crate::vm::Vm;
-use crate::vm::sys::{LUA_NOREF, LUA_REGISTRYINDEX};
+use crate::vm::sys::LUA_NOREF;
 
 /// The registry's name of lua-resty-core's table of tables.
-const TABLES: &[u8] = b"ngx_lua_ctx_tables";
+pub(super) const TABLES: &[u8] = b"ngx_lua_ctx_tables";
 
 /// # Safety
 /// `r` as in [`ffi::request`].
@@ -44,21 +44,27 @@ unsafe extern "C" fn ngx_http_lua_ffi_set_ctx_ref(
     ffi::call(None, || {
         // SAFETY: the caller's contract.
         let ctx = unsafe { ffi::context(r) }?;
-        keep(ctx, reference).ok_or(Rc::Error)?;
+        keep(ctx, reference);
         Ok(Rc::Ok)
     })
 }
 
-fn keep(ctx: &RequestCtx, reference: c_int) -> Option<()> {
-    ctx.set_ctx_ref(reference);
-    let vm = ctx.vm;
-    ctx.request.pool().on_destroy(move || release(vm, reference))
+fn keep(ctx: &RequestCtx, reference: c_int) {
+    if let Some(earlier) = ctx.set_ctx_ref(reference, on_pool_destroy) {
+        release(ctx.vm, earlier);
+    }
+}
+
+unsafe extern "C" fn on_pool_destroy(data: *mut c_void) {
+    // SAFETY: registered by `keep` with the context, which lies in the pool.
+    let ctx = unsafe { &*data.cast::<RequestCtx>() };
+    guard((), || release(ctx.vm, ctx.ctx_ref()));
 }
 
 fn release(vm: Vm, reference: c_int) {
     debug!(Log::cycle(), "lua release ngx.ctx at ref {reference}");
     let stack = vm.stack();
-    stack.raw_field(LUA_REGISTRYINDEX, TABLES);
+    vm.push_ctx_tables();
     stack.unreference(-1, reference);
     stack.pop(1);
 }

@@ -7,6 +7,7 @@ pub(crate) mod coroutine;
 pub(crate) mod ctx;
 pub(crate) mod ffi;
 pub(crate) mod log;
+pub(crate) mod ndk;
 pub(crate) mod output;
 pub(crate) mod request;
 pub(crate) mod response;
@@ -35,6 +36,9 @@ const DOMAINS: &[&Domain] = &[
     &sleep::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
+    &response::DOMAIN,
+    &control::DOMAIN,
+    &ndk::DOMAIN,
     &text::DOMAIN,
     &absent::DOMAIN,
 ];

@@ -36,6 +36,24 @@ impl Found {
     }
 }
 
+/// Where distributions keep Lua modules that every LuaJIT should find.
+const DISTRIBUTION_PATH: &[u8] = b"/usr/share/lua/5.1/?.lua";
+
+/// Lets the default path (LuaJIT's own, or that of the environment) lead to lua-resty-core.
+/// stack: [-0, +0, m]
+pub(crate) fn extend_default_path(vm: Vm) {
+    if !matches!(find(vm), Found::Nowhere { .. }) {
+        return;
+    }
+    let _ = crate::vm::function::protect(vm.stack(), |stack| {
+        stack.global(c"package");
+        stack.raw_field(-1, b"path");
+        let path = stack.bytes(-1).unwrap_or_default();
+        stack.push_bytes(&[DISTRIBUTION_PATH, b";", path].concat());
+        stack.set_raw_field(-3, b"path");
+    });
+}
+
 /// Looks for lua-resty-core on `package.path`. stack: [-0, +0, m]
 pub(crate) fn find(vm: Vm) -> Found {
     let stack = vm.stack();
@@ -76,43 +94,86 @@ fn demanded_version(source: &str) -> Option<isize> {
     })
 }
 
-/// What goes with every lua-resty-core, old or new: the name of a phase that older ones do not know,
-/// and a warning for globals written by accident.
-const COMPLETION: &[u8] = br#"
-local debug, get_phase = debug, ngx.get_phase
-for i = 1, 60 do
+/// What goes with every lua-resty-core, old or new: the name of a phase that older ones do not know.
+const PHASE_NAMES: &[u8] = br#"
+local get_phase = ngx.get_phase
+for i = 1, get_phase and 60 or 0 do
     local name, value = debug.getupvalue(get_phase, i)
     if name == nil then break end
     if name == "context_names" and value[0x20000] == nil then
         value[0x20000] = "precontent"
     end
 end
+"#;
 
-local log, WARN, tostring, rawset, traceback = ngx.log, ngx.WARN, tostring, rawset, debug.traceback
+/// A warning for globals written by accident. Its log lines carry line 12 of this chunk, as those of
+/// the reference do.
+const WRITE_GUARD: &[u8] = br#"
+local log, WARN, get_phase = ngx.log, ngx.WARN, ngx.get_phase
+local tostring, rawset, traceback = tostring, rawset, debug.traceback
+local risk = "') which may lead to race conditions between concurrent requests, "
+    .. "so prefer the use of 'local' variables"
+
 setmetatable(_G, { __newindex = function(globals, key, value)
     rawset(globals, key, value)
     local phase = get_phase()
-    if phase == "init_worker" or phase == "init" then
-        return
-    end
-    log(WARN, "writing a global Lua variable ('", tostring(key), "') which may lead to ",
-        "race conditions between concurrent requests, so prefer the use of 'local' variables",
-        traceback("", 2))
+    if phase == "init_worker" or phase == "init" then return end
+
+    log(WARN, "writing a global Lua variable ('", tostring(key), risk, traceback("", 2))
 end })
+"#;
+
+/// While lua-resty-core is loaded, `ffi.string` is a Lua function that ends in a plain return.
+///
+/// The library's functions end in `return ffi_string(…)`. LuaJIT cannot compile a function on its own
+/// whose tail is a call of a built-in one, so every `ngx.var.x` of a handler would be interpreted, FFI
+/// calls and all: ten times the cost.
+const COMPILABLE_STRING: &[u8] = br#"
+local ffi = require "ffi"
+local builtin = ffi.string
+ffi.string = function(pointer, length)
+    local text = builtin(pointer, length)
+    return text
+end
+return function() ffi.string = builtin end
 "#;
 
 /// Loads the library into a VM that has the `ngx` table. stack: [-0, +0, e]
 pub(crate) fn load(vm: Vm, found: &Found) -> Result<(), String> {
+    let stack = vm.stack();
+    vm.compile_plain(stack, COMPILABLE_STRING, c"=ffi.string")
+        .map_err(|e| String::from_utf8_lossy(e.message()).into_owned())?;
+    if !stack.call(0, 1, 0) {
+        return Err(explain(found, &take_message(stack)));
+    }
+    let loaded = load_library(vm, found);
+    // The function that puts the built-in one back.
+    if !stack.call(0, 0, 0) {
+        stack.pop(1);
+    }
+    loaded?;
+    complete(vm, found)
+}
+
+fn load_library(vm: Vm, found: &Found) -> Result<(), String> {
     let stack = vm.stack();
     stack.global(c"require");
     stack.push_bytes(b"resty.core");
     if !stack.call(1, 0, 0) {
         return Err(explain(found, &take_message(stack)));
     }
-    vm.compile_plain(COMPLETION, c"=_G write guard")
-        .map_err(|e| String::from_utf8_lossy(e.message()).into_owned())?;
-    if !stack.call(0, 0, 0) {
-        return Err(explain(found, &take_message(stack)));
+    vm.adopt_ctx_tables(super::ctx::TABLES);
+    Ok(())
+}
+
+fn complete(vm: Vm, found: &Found) -> Result<(), String> {
+    let stack = vm.stack();
+    for (code, name) in [(PHASE_NAMES, c"=phase names"), (WRITE_GUARD, c"=_G write guard")] {
+        vm.compile_plain(stack, code, name)
+            .map_err(|e| String::from_utf8_lossy(e.message()).into_owned())?;
+        if !stack.call(0, 0, 0) {
+            return Err(explain(found, &take_message(stack)));
+        }
     }
     super::absent::hide(vm)
 }
@@ -144,7 +205,7 @@ fn explain(found: &Found, reason: &str) -> String {
         }
     };
     let reason = reason.replace(['\n', '\t'], " ");
-    format!("failed to load the 'resty.core' module: {what}; {advice} (reason: {reason})")
+    format!("failed to load the 'resty.core' module ({what}; {advice}) (reason: {reason})")
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! `ngx.sleep(seconds)`.
 use super::Domain;
 use crate::coroutine::{Suspension, Waker, current, in_phase};
+use crate::nginx::event::Delay;
 use crate::nginx::log::Text;
-use crate::nginx::{Log, Msec, Phases, Timer, debug};
+use crate::nginx::{Log, Msec, Phases, Timer, debug, trace};
 use crate::vm::{Call, Error, Result, Yield, lua_fn};
 
 pub(crate) const DOMAIN: Domain =
@@ -10,10 +11,15 @@ pub(crate) const DOMAIN: Domain =
 
 /// Owning the timer is the whole wait: dropping it (abort, kill, exit) disarms it.
 struct Sleep {
-    timer: Box<Timer>,
+    timer: Timer<Waker>,
+    delay: Delay,
 }
 
-impl Suspension for Sleep {}
+impl Suspension for Sleep {
+    fn arm(&mut self) {
+        self.timer.arm(self.delay);
+    }
+}
 
 impl Drop for Sleep {
     fn drop(&mut self) {
@@ -25,35 +31,30 @@ impl Drop for Sleep {
     }
 }
 
-/// A sleep of 0 lets the event loop run once. Reference: it needs a patched nginx for that, and
-/// arms a timer (and warns) on a stock one.
+/// A sleep of 0 lets the event loop run once.
+///
+/// Reference: it needs a patched nginx for that, and arms a timer (and warns) on a stock one.
 fn sleep(call: &Call<'_>) -> Result<Yield> {
     call.expect_args(1)?;
     let ctx = current(call)?;
     let seconds = call.number(1)?;
-    let delay = Msec::from_secs(seconds).ok_or_else(|| {
+    let length = Msec::from_secs(seconds).ok_or_else(|| {
         let ms = (seconds * 1000.0) as i64;
         Error::Raise(format!("invalid sleep duration \"{ms}\"").into())
     })?;
     let ctx = in_phase(ctx, Phases::YIELDABLE)?;
     let log = ctx.log();
-    let result = ctx.suspend(|waker| {
-        let fire = move || on_timer(waker);
-        let timer = if delay.0 == 0 {
-            Timer::next_round(log, fire)
-        } else {
-            Timer::after(delay, log, fire)
-        };
-        Ok(Sleep { timer })
-    });
-    debug!(log, "lua ready to sleep for {} ms", delay.0);
+    let delay = if length.0 == 0 { Delay::NextRound } else { Delay::After(length) };
+    let result = ctx.suspend(|waker| Ok(Sleep { timer: Timer::new(log, waker, on_timer), delay }));
+    debug!(log, "lua ready to sleep for {} ms", length.0);
     result
 }
 
 fn on_timer(waker: Waker) {
-    let Some(ctx) = waker.context() else { return };
-    let r = ctx.request;
-    r.enter_log();
-    debug!(r.log(), "lua sleep timer expired: \"{}?{}\"", Text(r.uri()), Text(r.args()));
+    if let Some(ctx) = waker.context().filter(|ctx| ctx.debugs()) {
+        let r = ctx.request;
+        r.enter_log();
+        trace!(ctx, "lua sleep timer expired: \"{}?{}\"", Text(r.uri()), Text(r.args()));
+    }
     waker.wake();
 }

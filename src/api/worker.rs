@@ -13,7 +13,7 @@ extern "C" fn ngx_http_lua_ffi_worker_pid() -> c_int {
 /// The pids of all workers.
 ///
 /// # Safety
-/// `pids` has room for the number that `len` says.
+/// `pids` has room for nginx's maximum of 1,024 processes.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_worker_pids(pids: *mut c_int, len: Out<usize>) -> c_int {
     ffi::call(None, || {
@@ -21,7 +21,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_worker_pids(pids: *mut c_int, len: Out<usi
         if found.is_empty() {
             return Err(Rc::Error.into());
         }
-        let count = found.len().min(len.get());
+        let count = found.len().min(process::MAX_PROCESSES);
         // SAFETY: the caller's contract.
         unsafe { pids.copy_from_nonoverlapping(found.as_ptr(), count) };
         len.set(count);

@@ -12,7 +12,10 @@ use super::recycle;
 use super::suspension::{Suspension, Waker};
 use super::task::{Co, Role, Status};
 use crate::conf::{LocConf, MainConf};
-use crate::nginx::{Log, Output, Phase, Phases, Request, debug, slot};
+use crate::nginx::pool::DestroyPlace;
+use crate::nginx::request::CleanupPlace;
+use crate::nginx::uri::Target;
+use crate::nginx::{Log, Output, Phase, Phases, Request, slot, trace};
 use crate::vm::sys::LUA_NOREF;
 use crate::vm::{Call, Error, Result, Stack, Thread, Vm, Yield};
 
@@ -25,6 +28,17 @@ pub(super) enum Ask {
     Resume,
     /// `coroutine.yield`.
     Yield,
+}
+
+/// How Lua code leaves its run for good: noted by an API, acted upon when the coroutine yields.
+#[derive(Clone, Copy)]
+pub(crate) enum Leave {
+    /// `ngx.exit`, `ngx.redirect`: the request ends with a status, or with one of nginx's codes.
+    Exit(c_int),
+    /// `ngx.exec`: the request starts again elsewhere.
+    Exec(Target),
+    /// `ngx.req.set_uri(uri, true)`: nginx looks for the location of the new URI.
+    Jump,
 }
 
 pub(crate) struct RequestCtx {
@@ -41,11 +55,13 @@ pub(crate) struct RequestCtx {
     /// The queue of coroutines that are ready to run.
     ready: Cell<Option<Co>>,
     pub(super) asked: Cell<Ask>,
-    /// What `ngx.exit` was called with.
-    exit: Cell<Option<c_int>>,
+    leave: Cell<Option<Leave>>,
     /// The reference of `ngx.ctx`'s table, in the table that lua-resty-core keeps.
     ctx_ref: Cell<c_int>,
+    cleanup: CleanupPlace,
     cleanup_is_set: Cell<bool>,
+    debugs: Cell<bool>,
+    destroy: DestroyPlace,
     drive: Cell<fn(&Self)>,
 }
 
@@ -71,9 +87,12 @@ impl RequestCtx {
             others: Cell::new(None),
             ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
-            exit: Cell::new(None),
+            leave: Cell::new(None),
             ctx_ref: Cell::new(LUA_NOREF),
+            cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
+            debugs: Cell::new(r.log().debugs()),
+            destroy: DestroyPlace::new(),
             drive: Cell::new(|_| {}),
         })?;
         slot::set_ctx(r, core::ptr::from_ref(ctx).cast());
@@ -87,6 +106,12 @@ impl RequestCtx {
 
     pub(crate) fn log(&self) -> Log {
         self.request.log()
+    }
+
+    /// Whether the location's log takes debug lines.
+    #[inline]
+    pub(crate) fn debugs(&self) -> bool {
+        self.debugs.get()
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -114,45 +139,75 @@ impl RequestCtx {
         self.ctx_ref.get()
     }
 
-    pub(crate) fn set_ctx_ref(&self, reference: c_int) {
-        self.ctx_ref.set(reference);
+    /// Keeps the reference, and calls `release` with the context when the request's pool goes. An
+    /// earlier reference is returned, and forgotten.
+    pub(crate) fn set_ctx_ref(
+        &self,
+        reference: c_int,
+        release: unsafe extern "C" fn(*mut c_void),
+    ) -> Option<c_int> {
+        let earlier = self.ctx_ref.replace(reference);
+        if earlier == LUA_NOREF {
+            let ctx: *const Self = self;
+            self.request.pool().on_destroy_in(&self.destroy, release, ctx.cast());
+            return None;
+        }
+        Some(earlier)
     }
 
+    /// How the running code wants to leave, if it does.
+    pub(crate) fn leaving(&self) -> Option<Leave> {
+        self.leave.get()
+    }
+
+    pub(crate) fn set_leave(&self, leave: Leave) {
+        self.leave.set(Some(leave));
+    }
+
+    /// What `ngx.exit` was called with.
     pub(crate) fn exit_code(&self) -> Option<c_int> {
-        self.exit.get()
-    }
-
-    pub(crate) fn set_exit(&self, code: c_int) {
-        self.exit.set(Some(code));
+        match self.leave.get() {
+            Some(Leave::Exit(code)) => Some(code),
+            _ => None,
+        }
     }
 
     pub(crate) fn headers_sent(&self) -> bool {
         self.output.headers_sent(self.request)
     }
 
-    /// Begins a phase: what an earlier one left is dropped, and an entry coroutine made for the chunk
-    /// on top of the VM's stack, which it takes.
-    pub(crate) fn start(&self, phase: Phase, drive: fn(&Self)) -> Option<Co> {
+    /// Begins a phase: what an earlier one left is dropped, and an entry coroutine made, whose stack
+    /// `push` puts the chunk on.
+    pub(crate) fn start<E>(
+        &self,
+        phase: Phase,
+        drive: fn(&Self),
+        push: impl FnOnce(Stack) -> core::result::Result<(), E>,
+    ) -> core::result::Result<Co, E> {
         if self.entry.get().is_some() || self.others.get().is_some() {
             self.drop_coroutines();
         }
-        self.exit.set(None);
+        self.debugs.set(self.log().debugs());
+        self.leave.set(None);
         self.asked.set(Ask::Wait);
         self.phase.set(phase);
         self.entered.set(Phases::of(&[phase]));
         self.drive.set(drive);
         if !self.cleanup_is_set.get() {
             let ctx: *const Self = self;
-            self.request.on_cleanup(Self::on_request_end, ctx.cast())?;
+            self.request.on_cleanup(&self.cleanup, Self::on_request_end, ctx.cast());
             self.cleanup_is_set.set(true);
         }
-        let co = recycle::take(self.vm, self.log());
-        self.vm.stack().move_to(co.stack(), 1);
+        let co = recycle::take(self);
+        self.entry.set(Some(co));
+        if let Err(error) = push(co.stack()) {
+            self.release_entry();
+            return Err(error);
+        }
         co.role.set(Role::Entry);
         co.status.set(Status::Running);
         self.bind(co);
-        self.entry.set(Some(co));
-        Some(co)
+        Ok(co)
     }
 
     /// Ties a coroutine to this request: Lua finds the request through it.
@@ -163,7 +218,6 @@ impl RequestCtx {
             co.stack().isolate_globals();
         }
         co.stack().set_owner(self.request.as_ptr().cast());
-        co.stack().set_companion(co.as_ptr().cast());
     }
 
     /// A coroutine for the Lua function at `function` of `from`; it is left on top of `from`.
@@ -192,13 +246,15 @@ impl RequestCtx {
 
     /// Puts a coroutine at the end of the queue of those that are ready.
     pub(super) fn make_ready(&self, co: Co) {
-        let mut last = &self.ready;
-        while let Some(next) = last.get() {
-            // SAFETY: [ctx-owns-threads]; the queue's links lie in its coroutines.
-            last = unsafe { &(*next.as_ptr()).next_ready };
-        }
         co.next_ready.set(None);
-        last.set(Some(co));
+        let Some(mut last) = self.ready.get() else {
+            self.ready.set(Some(co));
+            return;
+        };
+        while let Some(next) = last.next_ready.get() {
+            last = next;
+        }
+        last.next_ready.set(Some(co));
     }
 
     /// The first coroutine that is ready.
@@ -236,16 +292,17 @@ impl RequestCtx {
         self.asked.set(Ask::Yield);
     }
 
-    /// Parks the running coroutine. `arm` receives the waker that its event handler must fire once.
+    /// Parks the running coroutine. `begin` receives the waker that its event handler must fire once.
     pub(crate) fn suspend<S: Suspension + 'static>(
         &self,
-        arm: impl FnOnce(Waker) -> Result<S>,
+        begin: impl FnOnce(Waker) -> Result<S>,
     ) -> Result<Yield> {
         let co = self.current.get().ok_or(Error::raise("no co ctx found"))?;
         co.cancel();
-        let suspension = arm(Waker::new(co))?;
+        let mut suspension = Box::new(begin(Waker::new(co))?);
+        suspension.arm();
         self.asked.set(Ask::Wait);
-        co.waiting.set(Some(Box::new(suspension)));
+        co.waiting.set(Some(suspension));
         Ok(Yield::NOTHING)
     }
 
@@ -272,13 +329,13 @@ impl RequestCtx {
     pub(super) fn release_entry(&self) {
         if let Some(co) = self.entry.take() {
             let max = MainConf::of(self.request).thread_cache_max_entries;
-            recycle::give(self.vm, co, self.log(), max.unsigned_abs());
+            recycle::give(self, co, max.unsigned_abs());
         }
     }
 
     /// Ends every coroutine of the request and cancels what they wait for.
     pub(crate) fn drop_coroutines(&self) {
-        debug!(self.log(), "http lua finalize threads");
+        trace!(self, "http lua finalize threads");
         self.ready.set(None);
         self.current.set(None);
         while let Some(co) = self.others.get() {
@@ -293,10 +350,17 @@ impl RequestCtx {
         }
     }
 
+    /// Ends the run that Lua code has left.
+    pub(crate) fn clean_up(&self) {
+        let forcible = matches!(self.leaving(), Some(Leave::Exec(_) | Leave::Jump));
+        trace!(self, "lua request cleanup: forcible={}", u8::from(forcible));
+        self.drop_coroutines();
+    }
+
     unsafe extern "C" fn on_request_end(data: *mut c_void) {
         // SAFETY: registered by `start`; the context's memory outlives the request's cleanups.
         let ctx = unsafe { &*data.cast::<Self>() };
-        debug!(ctx.log(), "lua request cleanup: forcible=0");
+        trace!(ctx, "lua request cleanup: forcible=0");
         ctx.cleanup_is_set.set(false);
         ctx.drop_coroutines();
     }

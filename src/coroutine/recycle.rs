@@ -4,8 +4,9 @@
 //! and the stack of an aborted run.
 use core::cell::Cell;
 
+use super::context::RequestCtx;
 use super::task::{Co, Coroutine, Role, Status};
-use crate::nginx::{Log, debug};
+use crate::nginx::trace;
 use crate::vm::{Thread, Vm};
 
 struct Pool {
@@ -15,27 +16,54 @@ struct Pool {
     len: Cell<usize>,
 }
 
-thread_local! {
-    static POOL: Pool = const {
-        Pool { vm: Cell::new(None), first: Cell::new(None), len: Cell::new(0) }
-    };
+static POOL: Pool = Pool { vm: Cell::new(None), first: Cell::new(None), len: Cell::new(0) };
+
+#[allow(unsafe_code)]
+// SAFETY: [single-thread]; a thread-local would cost a call for each use.
+unsafe impl Sync for Pool {}
+
+impl Pool {
+    fn pop(&self, vm: Vm) -> Option<Co> {
+        if self.vm.get() != Some(vm) {
+            return None;
+        }
+        let co = self.first.get()?;
+        self.first.set(co.next.take());
+        self.len.set(self.len.get() - 1);
+        Some(co)
+    }
+
+    /// Keeps a coroutine if there is room and this LuaJIT can reset it. The first VM that gives one
+    /// back is the one that the pool serves, until it is closed.
+    fn push(&self, vm: Vm, co: Co, max: usize) -> bool {
+        if self.vm.get().is_none() && vm.is_lasting() {
+            self.vm.set(Some(vm));
+        }
+        if self.vm.get() != Some(vm) || self.len.get() >= max || !co.thread.reset(vm) {
+            return false;
+        }
+        clear(&co);
+        co.next.set(self.first.replace(Some(co)));
+        self.len.set(self.len.get() + 1);
+        true
+    }
+
+    fn empty(&self) {
+        while let Some(co) = self.first.get() {
+            self.first.set(co.next.take());
+            co.free();
+        }
+        self.len.set(0);
+    }
 }
 
 /// An entry coroutine of `vm`, new or as good as new.
-pub(super) fn take(vm: Vm, log: Log) -> Co {
-    debug!(log, "lua creating new thread");
-    let pooled = POOL.with(|pool| {
-        if pool.vm.get() != Some(vm) {
-            return None;
-        }
-        let co = pool.first.get()?;
-        pool.first.set(co.next.take());
-        pool.len.set(pool.len.get() - 1);
-        Some(co)
-    });
-    if let Some(co) = pooled {
-        debug!(
-            log,
+pub(super) fn take(ctx: &RequestCtx) -> Co {
+    let vm = ctx.vm;
+    trace!(ctx, "lua creating new thread");
+    if let Some(co) = POOL.pop(vm) {
+        trace!(
+            ctx,
             "lua reusing cached lua thread {:p} (ref {})",
             co.stack().as_ptr(),
             co.thread.anchor()
@@ -43,28 +71,20 @@ pub(super) fn take(vm: Vm, log: Log) -> Co {
         return co;
     }
     let co = Co::new(Thread::new(vm), Role::Entry);
-    debug!(log, "lua ref lua thread {:p} (ref {})", co.stack().as_ptr(), co.thread.anchor());
+    trace!(ctx, "lua ref lua thread {:p} (ref {})", co.stack().as_ptr(), co.thread.anchor());
     co
 }
 
 /// Takes back an entry coroutine that has ended or was aborted. `max` bounds the pool.
-pub(super) fn give(vm: Vm, co: Co, log: Log, max: usize) {
+pub(super) fn give(ctx: &RequestCtx, co: Co, max: usize) {
+    let vm = ctx.vm;
     let (stack, anchor) = (co.stack().as_ptr(), co.thread.anchor());
-    debug!(log, "lua deleting light thread {stack:p} (ref {anchor})");
-    let keep = POOL.with(|pool| {
-        if pool.vm.get() != Some(vm) || pool.len.get() >= max || !co.thread.reset(vm) {
-            return false;
-        }
-        clear(&co);
-        co.next.set(pool.first.replace(Some(co)));
-        pool.len.set(pool.len.get() + 1);
-        true
-    });
-    if keep {
-        debug!(log, "lua caching unused lua thread {stack:p} (ref {anchor})");
+    trace!(ctx, "lua deleting light thread {stack:p} (ref {anchor})");
+    if POOL.push(vm, co, max) {
+        trace!(ctx, "lua caching unused lua thread {stack:p} (ref {anchor})");
         return;
     }
-    debug!(log, "http lua unref thread {stack:p}: {anchor}");
+    trace!(ctx, "http lua unref thread {stack:p}: {anchor}");
     co.thread.release(vm);
     co.free();
 }
@@ -78,30 +98,10 @@ fn clear(co: &Coroutine) {
     co.next_ready.set(None);
 }
 
-/// Coroutines are pooled for this VM from now on: the one that serves the worker.
-pub(crate) fn adopt(vm: Vm) {
-    POOL.with(|pool| {
-        if pool.vm.get() != Some(vm) {
-            empty(pool);
-            pool.vm.set(Some(vm));
-        }
-    });
-}
-
 /// The VM is about to be closed, and its coroutines with it.
 pub(crate) fn forget(vm: Vm) {
-    POOL.with(|pool| {
-        if pool.vm.get() == Some(vm) {
-            empty(pool);
-            pool.vm.set(None);
-        }
-    });
-}
-
-fn empty(pool: &Pool) {
-    while let Some(co) = pool.first.get() {
-        pool.first.set(co.next.take());
-        co.free();
+    if POOL.vm.get() == Some(vm) {
+        POOL.empty();
+        POOL.vm.set(None);
     }
-    pool.len.set(0);
 }

@@ -3,10 +3,10 @@
 //!
 //! Coroutines made by Lua run beside their parent, not on top of it: `coroutine.resume` yields to
 //! here, and the child is resumed from here. So any of them can be suspended by any API.
-use super::context::{Ask, RequestCtx};
+use super::context::{Ask, Leave, RequestCtx};
 use super::task::{Co, Role, Status};
 use crate::nginx::log::Text;
-use crate::nginx::{Level, debug};
+use crate::nginx::{Level, trace};
 use crate::vm::thread::Failure;
 use crate::vm::{Step, traceback};
 
@@ -17,8 +17,8 @@ pub(crate) enum Run {
     Suspended,
     /// The entry coroutine has ended, and nothing else runs.
     Finished,
-    /// `ngx.exit` was called.
-    Exited,
+    /// An API was called that ends it: the context knows how.
+    Left,
     /// The entry coroutine failed; it has been logged.
     Failed,
 }
@@ -32,7 +32,7 @@ enum Next {
 impl RequestCtx {
     /// Runs `co`, for which `args` values lie on its stack.
     pub(crate) fn run(&self, co: Co, args: i32) -> Run {
-        debug!(self.log(), "lua run thread, top:{} c:{}", co.stack().top(), self.request.count());
+        trace!(self, "lua run thread, top:{} c:{}", co.stack().top(), self.request.count());
         let mut next = Next::Resume(co, args);
         loop {
             next = match next {
@@ -51,12 +51,28 @@ impl RequestCtx {
             if co.status() != Status::Running {
                 continue;
             }
-            match self.run(co, co.results.take()) {
-                Run::Suspended => {}
-                ended => return ended,
+            let run = self.run(co, co.results.take());
+            trace!(self, "lua run thread returned {}", self.run_code(run));
+            if run != Run::Suspended {
+                return run;
             }
         }
         Run::Suspended
+    }
+
+    /// nginx's number of a run's end, as debug lines show it.
+    fn run_code(&self, run: Run) -> i32 {
+        match run {
+            Run::Suspended => -2,
+            Run::Finished => 0,
+            Run::Left => match self.leaving() {
+                Some(Leave::Exit(code)) => code,
+                Some(Leave::Exec(_)) => -4,
+                Some(Leave::Jump) | None => 0,
+            },
+            Run::Failed if self.headers_sent() => -1,
+            Run::Failed => 500,
+        }
     }
 
     fn step(&self, co: Co, args: i32) -> Next {
@@ -66,7 +82,7 @@ impl RequestCtx {
         }
         self.asked.set(Ask::Wait);
         let step = co.thread.resume(args);
-        debug!(self.log(), "lua resume returned {}", code(step));
+        trace!(self, "lua resume returned {}", code(step));
         match step {
             Step::Yielded => self.on_yield(co),
             Step::Finished => self.on_finish(co),
@@ -79,16 +95,16 @@ impl RequestCtx {
     }
 
     fn on_yield(&self, co: Co) -> Next {
-        debug!(self.log(), "lua thread yielded");
-        if self.exit_code().is_some() {
+        trace!(self, "lua thread yielded");
+        if self.leaving().is_some() {
             co.cancel();
             co.set_status(Status::Dead);
-            return Next::Stop(Run::Exited);
+            return Next::Stop(Run::Left);
         }
         match self.asked.replace(Ask::Wait) {
             Ask::Wait => Next::Stop(Run::Suspended),
             Ask::Resume => {
-                debug!(self.log(), "lua coroutine: resume");
+                trace!(self, "lua coroutine: resume");
                 // The arguments are what the parent yielded.
                 let Some(child) = self.current() else { return Next::Stop(Run::Suspended) };
                 let args = co.stack().top();
@@ -96,7 +112,7 @@ impl RequestCtx {
                 Next::Resume(child, args)
             }
             Ask::Yield => {
-                debug!(self.log(), "lua coroutine: yield");
+                trace!(self, "lua coroutine: yield");
                 self.on_user_yield(co)
             }
         }
@@ -120,7 +136,7 @@ impl RequestCtx {
     fn on_finish(&self, co: Co) -> Next {
         co.cancel();
         co.set_status(Status::Dead);
-        debug!(self.log(), "lua light thread ended normally");
+        trace!(self, "lua light thread ended normally");
         if self.is_entry(co) {
             self.release_entry();
             return Next::Stop(Run::Finished);
@@ -129,7 +145,7 @@ impl RequestCtx {
         let values = co.stack().top();
         let results = hand_over(co, parent, values);
         parent.set_status(Status::Running);
-        debug!(self.log(), "lua coroutine: lua user thread ended normally");
+        trace!(self, "lua coroutine: lua user thread ended normally");
         Next::Resume(parent, results)
     }
 

@@ -1,11 +1,14 @@
 //! Waiting: what a suspended coroutine owns, and how it is woken.
 use super::context::RequestCtx;
 use super::task::Co;
-use crate::nginx::{guard, request::run_posted};
+use crate::nginx::request::run_posted;
 use crate::vm::Stack;
 
 /// What a suspended coroutine waits for. Owning it is waiting; dropping it cancels the wait.
 pub(crate) trait Suspension {
+    /// Starts the wait: called once, when the suspension lies where it stays until it is dropped.
+    fn arm(&mut self) {}
+
     /// Pushes what the suspended Lua call returns, and returns the number of values; called once,
     /// right before the coroutine is resumed.
     fn results(self: Box<Self>, _stack: Stack) -> i32 {
@@ -46,7 +49,7 @@ impl Waker {
         let (connection, detached) = (r.connection(), r.is_detached());
         self.co.results.set(suspension.results(self.co.stack()));
         ctx.make_ready(self.co);
-        guard((), || ctx.drive());
+        ctx.drive();
         if !detached {
             run_posted(connection);
         }

@@ -114,7 +114,7 @@ fn add_handlers(cf: Config, conf: &MainConf) -> Option<()> {
 }
 
 fn start_vm(cf: Config, conf: &'static MainConf) -> Option<()> {
-    let vm = match boot::boot(conf, cf.prefix(), cf.log()) {
+    let vm = match boot::boot(conf, None, cf.prefix(), cf.log()) {
         Ok(vm) => vm,
         Err(BootError::NoMemory) => {
             cf.report(Level::Alert, b"failed to initialize Lua VM");

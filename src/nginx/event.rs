@@ -17,40 +17,45 @@ impl Msec {
     }
 }
 
-/// An armed nginx timer. Dropping it disarms it, so it can never outlive its owner.
-#[repr(C)]
-pub(crate) struct Timer {
-    event: ngx_event_t,
-    fire: Option<Box<dyn FnOnce()>>,
+/// When a timer fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delay {
+    /// In the next round of the event loop.
+    NextRound,
+    After(Msec),
 }
 
-impl Timer {
-    /// Arms a timer that calls `fire` once, from the event loop.
-    pub(crate) fn after(delay: Msec, log: Log, fire: impl FnOnce() + 'static) -> Box<Self> {
-        let mut timer = Self::new(log, fire);
-        // SAFETY: the event is boxed: its address is stable until `drop` removes it.
-        unsafe { sys::ngx_add_timer(&raw mut timer.event, delay.0) };
-        timer
-    }
+/// An nginx timer that calls `fire(data)` once, from the event loop. Dropping it disarms it, so it can
+/// never outlive its owner.
+#[repr(C)]
+pub(crate) struct Timer<D: Copy> {
+    event: ngx_event_t,
+    fire: fn(D),
+    data: D,
+}
 
-    /// Calls `fire` once, in the next round of the event loop.
-    pub(crate) fn next_round(log: Log, fire: impl FnOnce() + 'static) -> Box<Self> {
-        let mut timer = Self::new(log, fire);
-        // SAFETY: as above; [single-thread].
-        unsafe {
-            sys::ngx_post_event(&raw mut timer.event, &raw mut sys::ngx_posted_next_events);
-        }
-        timer
-    }
-
-    fn new(log: Log, fire: impl FnOnce() + 'static) -> Box<Self> {
+impl<D: Copy> Timer<D> {
+    pub(crate) fn new(log: Log, data: D, fire: fn(D)) -> Self {
         // SAFETY: an all-zero `ngx_event_t` is nginx's own initial state.
-        let event: ngx_event_t = unsafe { mem::zeroed() };
-        let mut timer = Box::new(Self { event, fire: Some(Box::new(fire)) });
-        timer.event.handler = Some(Self::on_event);
-        timer.event.log = log.as_ptr();
-        timer.event.data = (&raw mut *timer).cast();
-        timer
+        let mut event: ngx_event_t = unsafe { mem::zeroed() };
+        event.handler = Some(Self::on_event);
+        event.log = log.as_ptr();
+        Self { event, fire, data }
+    }
+
+    /// Arms the timer, which must stay where it is from now on until it is dropped: its owner is boxed.
+    pub(crate) fn arm(&mut self, delay: Delay) {
+        self.event.data = (&raw mut *self).cast();
+        let event = &raw mut self.event;
+        // SAFETY: the event stays in place until `drop` takes it from nginx's tree or queue.
+        unsafe {
+            match delay {
+                Delay::After(Msec(delay)) => sys::ngx_add_timer(event, delay),
+                Delay::NextRound => {
+                    sys::ngx_post_event(event, &raw mut sys::ngx_posted_next_events);
+                }
+            }
+        }
     }
 
     /// Whether the timer has still to fire.
@@ -64,23 +69,24 @@ impl Timer {
     }
 
     unsafe extern "C" fn on_event(ev: *mut ngx_event_t) {
-        // SAFETY: `data` was set by `after`, and the timer is disarmed before it is freed.
-        let fire = unsafe { (*(*ev).data.cast::<Self>()).fire.take() };
-        // `fire` may drop the timer itself: `ev` is not touched after this call.
-        if let Some(fire) = fire {
-            super::guard((), fire);
-        }
+        // SAFETY: `data` was set by `arm`, and the timer is disarmed before it is freed.
+        let (fire, data) = unsafe {
+            let timer = (*ev).data.cast::<Self>();
+            ((*timer).fire, (*timer).data)
+        };
+        // `fire` may drop the timer itself: it is not touched any more.
+        super::guard((), || fire(data));
     }
 }
 
-impl Drop for Timer {
+impl<D: Copy> Drop for Timer<D> {
     fn drop(&mut self) {
         if self.is_armed() {
-            // SAFETY: armed by `after`, not yet removed.
+            // SAFETY: armed, not yet removed.
             unsafe { sys::ngx_del_timer(&raw mut self.event) };
         }
         if self.is_posted() {
-            // SAFETY: posted by `next_round`, not yet taken from its queue.
+            // SAFETY: posted, not yet taken from its queue.
             unsafe { sys::ngx_delete_posted_event(&raw mut self.event) };
         }
     }

@@ -219,7 +219,7 @@ impl Output {
     }
 
     /// Appends body data; `None` when there is no memory.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append(&self, r: Request, data: &[u8]) -> Option<()> {
         if data.is_empty() {
             return Some(());
@@ -254,6 +254,7 @@ impl Output {
         }
     }
 
+    #[inline(never)]
     fn add_buffer(&self, r: Request, len: usize) -> Option<*mut u8> {
         let size = self.next_size.get().max(len);
         self.next_size.set((self.next_size.get() * 4).min(MAX_BUFFER));
@@ -290,15 +291,7 @@ impl Output {
                 }
                 from = &raw mut (*link).next;
             }
-            let link = sys::ngx_alloc_chain_link(r.pool().as_ptr());
-            let b = sys::ngx_create_temp_buf(r.pool().as_ptr(), size);
-            if link.is_null() || b.is_null() {
-                return None;
-            }
-            (*b).tag = tag();
-            (*link).buf = b;
-            (*link).next = ptr::null_mut();
-            Some(link)
+            new_buffer(r, size)
         }
     }
 
@@ -383,10 +376,10 @@ impl Output {
         if self.raw_socket.get() || self.eof.get() {
             return self.send(r);
         }
-        if !self.begin_body(r)? {
+        if (!self.header_sent.get() || r.header_only()) && !self.begin_body(r)? {
             return Ok(());
         }
-        if !r.has_body_reader() && r.is_main() && r.discard_body() != sys::OK {
+        if r.has_unread_body() && r.discard_body() != sys::OK {
             return Err(Stopped(sys::ERROR));
         }
         if self.buffering.get() {
@@ -407,8 +400,9 @@ impl Output {
                 (*b).set_last_in_chain(1);
             }
         }
+        // The buffers are not needed again.
         let chain = self.take_pending();
-        self.filter(r, chain)
+        check(as_active(r, || unsafe { sys::ngx_http_output_filter(r.as_ptr(), chain) }), 300)
     }
 
     fn send_http10_headers(&self, r: Request) -> Result<(), Stopped> {
@@ -451,6 +445,34 @@ impl Output {
     fn send_special(&self, r: Request) -> Result<(), Stopped> {
         let last = sys::NGX_HTTP_LAST as usize;
         check(as_active(r, || unsafe { sys::ngx_http_send_special(r.as_ptr(), last) }), 300)
+    }
+}
+
+/// A link with a buffer, and the buffer's memory, in one allocation.
+fn new_buffer(r: Request, size: usize) -> Option<*mut ngx_chain_t> {
+    #[repr(C)]
+    struct Buffer {
+        link: ngx_chain_t,
+        buf: sys::ngx_buf_t,
+    }
+    // SAFETY: [pool-outlives-request]; an all-zero buffer is nginx's own initial state.
+    unsafe {
+        let place = sys::ngx_palloc(r.pool().as_ptr(), size_of::<Buffer>() + size);
+        let place = place.cast::<Buffer>();
+        if place.is_null() {
+            return None;
+        }
+        let memory = place.add(1).cast::<u8>();
+        let b = &raw mut (*place).buf;
+        b.write(core::mem::zeroed());
+        (*b).start = memory;
+        (*b).pos = memory;
+        (*b).last = memory;
+        (*b).end = memory.add(size);
+        (*b).tag = tag();
+        (*b).set_temporary(1);
+        (*place).link = ngx_chain_t { buf: b, next: ptr::null_mut() };
+        Some(&raw mut (*place).link)
     }
 }
 

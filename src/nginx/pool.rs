@@ -1,5 +1,6 @@
 //! Memory that lives as long as an nginx pool.
 #![allow(unsafe_code)]
+use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::mem;
 use core::ptr::NonNull;
@@ -9,6 +10,19 @@ use super::sys;
 /// A handle to an `ngx_pool_t`.
 #[derive(Clone, Copy)]
 pub(crate) struct Pool(NonNull<sys::ngx_pool_t>);
+
+/// Memory for nginx's note of what to do when a pool is destroyed.
+pub(crate) struct DestroyPlace(UnsafeCell<sys::ngx_pool_cleanup_t>);
+
+impl DestroyPlace {
+    pub(crate) const fn new() -> Self {
+        Self(UnsafeCell::new(sys::ngx_pool_cleanup_t {
+            handler: None,
+            data: core::ptr::null_mut(),
+            next: core::ptr::null_mut(),
+        }))
+    }
+}
 
 impl Pool {
     /// # Safety
@@ -35,6 +49,12 @@ impl Pool {
         Some(sys::ngx_str_t { len: data.len(), data: copy })
     }
 
+    /// As [`Pool::copy`], as bytes that live as long as the pool.
+    pub(crate) fn bytes_of(self, data: &[u8]) -> Option<&'static [u8]> {
+        // SAFETY: the pool outlives its users.
+        self.copy(data).map(|copy| unsafe { sys::str_bytes(copy) })
+    }
+
     /// A copy of `data` with a NUL behind it, which is not counted.
     pub(crate) fn copy_with_nul(self, data: &[u8]) -> Option<sys::ngx_str_t> {
         let copy = self.bytes(data.len() + 1)?.as_ptr();
@@ -47,6 +67,7 @@ impl Pool {
     }
 
     /// Places a value that needs no drop; it lives as long as the pool.
+    #[inline(always)]
     pub(crate) fn place<T>(self, value: T) -> Option<&'static T> {
         const { assert!(!mem::needs_drop::<T>()) };
         // SAFETY: ngx_palloc aligns to NGX_ALIGNMENT, at least a pointer's; the pool outlives its users.
@@ -71,6 +92,24 @@ impl Pool {
             cleanup.handler = Some(destroy::<T>);
             cleanup.data = value.cast();
             NonNull::new(value)
+        }
+    }
+
+    /// Calls `action(data)` when the pool is destroyed. `place` is where nginx keeps the note of it: it
+    /// lies in the pool, and is used once.
+    pub(crate) fn on_destroy_in(
+        self,
+        place: &DestroyPlace,
+        action: unsafe extern "C" fn(*mut c_void),
+        data: *const c_void,
+    ) {
+        // SAFETY: the pool is alive, and so is the place as long as the pool.
+        unsafe {
+            let place = place.0.get();
+            (*place).handler = Some(action);
+            (*place).data = data.cast_mut();
+            (*place).next = (*self.as_ptr()).cleanup;
+            (*self.as_ptr()).cleanup = place;
         }
     }
 

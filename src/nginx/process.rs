@@ -3,6 +3,9 @@
 use super::log::{Level, Log, debug};
 use super::sys;
 
+/// nginx's limit of processes.
+pub(crate) const MAX_PROCESSES: usize = sys::NGX_MAX_PROCESSES as usize;
+
 const SINGLE: usize = 0;
 const MASTER: usize = 1;
 const SIGNALLER: usize = 2;
@@ -71,7 +74,7 @@ pub(crate) fn worker_pids() -> Vec<i32> {
 fn core_conf() -> *mut sys::ngx_core_conf_t {
     // SAFETY: see above; the core module's configuration is always there.
     unsafe {
-        let index = (*(&raw const sys::ngx_core_module)).index;
+        let index = sys::ngx_core_module.index;
         (*(*sys::ngx_cycle).conf_ctx.add(index)).cast()
     }
 }

@@ -1,5 +1,6 @@
 //! `Request`: a copyable handle over `ngx_http_request_t`.
 #![allow(unsafe_code)]
+use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
@@ -11,6 +12,19 @@ use super::sys::{self, ngx_http_request_t};
 /// struct behind our back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Request(NonNull<ngx_http_request_t>);
+
+/// Memory for nginx's note of a cleanup.
+pub(crate) struct CleanupPlace(UnsafeCell<sys::ngx_http_cleanup_t>);
+
+impl CleanupPlace {
+    pub(crate) const fn new() -> Self {
+        Self(UnsafeCell::new(sys::ngx_http_cleanup_t {
+            handler: None,
+            data: core::ptr::null_mut(),
+            next: core::ptr::null_mut(),
+        }))
+    }
+}
 
 // SAFETY (every block of this impl): [request-alive]
 #[allow(clippy::undocumented_unsafe_blocks)]
@@ -62,11 +76,6 @@ impl Request {
         unsafe { *self.main().count_ptr() += 1 }
     }
 
-    /// Gives up what `hold` took, where nginx must not be told.
-    pub(crate) fn unhold(self) {
-        unsafe { *self.main().count_ptr() -= 1 }
-    }
-
     /// `count:16` is the first field of its unit: read as the plain u16 it is, because the generated
     /// accessor walks it bit by bit.
     fn count_ptr(self) -> *mut u16 {
@@ -109,13 +118,27 @@ impl Request {
         unsafe { ngx_http_request_t::filter_finalize_raw(self.as_ptr()) != 0 }
     }
 
-    pub(crate) fn has_body_reader(self) -> bool {
-        unsafe { !(*self.as_ptr()).request_body.is_null() }
+    /// Whether the client announced a body that nobody has begun to read.
+    pub(crate) fn has_unread_body(self) -> bool {
+        unsafe {
+            let r = self.as_ptr();
+            let head = &raw const (*r).headers_in;
+            (*r).request_body.is_null()
+                && self.is_main()
+                && ((*head).content_length_n > 0
+                    || (*head).chunked() != 0
+                    || !(*head).expect.is_null())
+        }
     }
 
     /// nginx's number of the protocol: 9, 1000, 1001, 2000, 3000.
     pub(crate) fn http_version(self) -> usize {
         unsafe { (*self.as_ptr()).http_version }
+    }
+
+    /// Whether its protocol has headers at all: HTTP/0.9 has none.
+    pub(crate) fn has_headers(self) -> bool {
+        self.http_version() >= sys::NGX_HTTP_VERSION_10 as usize
     }
 
     /// The status of the response; 0 while there is none.
@@ -138,7 +161,11 @@ impl Request {
             let r = self.as_ptr();
             (*r).headers_out.status = status;
             (*r).err_status = 0;
-            (*r).headers_out.status_line.len = 0;
+            (*r).headers_out.status_line = match status {
+                // nginx has no words of its own for it.
+                101 => sys::str_of(b"101 Switching Protocols"),
+                _ => sys::str_of(b""),
+            };
         }
     }
 
@@ -193,30 +220,34 @@ impl Request {
         }
     }
 
-    /// Calls `action(data)` when the request ends, before it is logged.
+    /// Calls `action(data)` when the request ends, before it is logged. `place` is where nginx keeps
+    /// the note of it: it lives as long as the request's pool, and is used for one note at a time.
     pub(crate) fn on_cleanup(
         self,
+        place: &CleanupPlace,
         action: unsafe extern "C" fn(*mut c_void),
         data: *const c_void,
-    ) -> Option<()> {
+    ) {
         unsafe {
-            let cleanup = sys::ngx_http_cleanup_add(self.as_ptr(), 0).as_mut()?;
-            cleanup.handler = Some(action);
-            cleanup.data = data.cast_mut();
+            let main = self.main().as_ptr();
+            let place = place.0.get();
+            (*place).handler = Some(action);
+            (*place).data = data.cast_mut();
+            (*place).next = (*main).cleanup;
+            (*main).cleanup = place;
         }
-        Some(())
     }
 
     pub(crate) fn core_loc_conf(self) -> *mut sys::ngx_http_core_loc_conf_t {
         unsafe {
-            let index = (*(&raw const sys::ngx_http_core_module)).ctx_index;
+            let index = sys::ngx_http_core_module.ctx_index;
             (*(*self.as_ptr()).loc_conf.add(index)).cast()
         }
     }
 
     pub(crate) fn core_main_conf(self) -> *mut sys::ngx_http_core_main_conf_t {
         unsafe {
-            let index = (*(&raw const sys::ngx_http_core_module)).ctx_index;
+            let index = sys::ngx_http_core_module.ctx_index;
             (*(*self.as_ptr()).main_conf.add(index)).cast()
         }
     }

@@ -29,6 +29,22 @@ pub(crate) unsafe fn get(r: Request, name: &[u8], lowercase: *mut u8) -> Option<
     }
 }
 
+/// Makes nginx compute the value of a built-in variable anew; `name` is in lower case.
+pub(crate) fn forget(r: Request, name: &[u8]) {
+    // SAFETY: [request-alive]; `variables` holds a value for each indexed variable.
+    unsafe {
+        let hash = sys::ngx_hash_key(name.as_ptr().cast_mut(), name.len());
+        let variables = &raw mut (*r.core_main_conf()).variables_hash;
+        let found = sys::ngx_hash_find(variables, hash, name.as_ptr().cast_mut(), name.len());
+        let Some(variable) = found.cast::<sys::ngx_http_variable_t>().as_ref() else { return };
+        if variable.flags & sys::NGX_HTTP_VAR_INDEXED as usize != 0 {
+            let value = (*r.as_ptr()).variables.add(variable.index);
+            (*value).set_valid(0);
+            (*value).set_not_found(0);
+        }
+    }
+}
+
 /// The text of capture group `n` (from 1) of the last regular expression nginx matched.
 pub(crate) fn capture(r: Request, n: usize) -> Option<&'static [u8]> {
     // SAFETY: [request-alive]; `captures` holds `ncaptures` offsets into `captures_data`.

@@ -16,13 +16,25 @@ pub(crate) enum BootError {
     RestyCore(String),
 }
 
-/// A VM with everything but the user's code.
-pub(crate) fn boot(conf: &MainConf, prefix: &[u8], log: Log) -> Result<Vm, BootError> {
+/// A VM with everything but the user's code. It looks for modules where `parent` does, or where the
+/// configuration says.
+pub(crate) fn boot(
+    conf: &MainConf,
+    parent: Option<Vm>,
+    prefix: &[u8],
+    log: Log,
+) -> Result<Vm, BootError> {
     debug!(log, "lua creating new vm state");
     let vm = Vm::new().ok_or(BootError::NoMemory)?;
     debug!(log, "lua initializing lua registry");
-    set_path(vm, prefix, b"path", conf.package_path.as_deref(), log);
-    set_path(vm, prefix, b"cpath", conf.package_cpath.as_deref(), log);
+    if let Some(parent) = parent {
+        copy_path(parent, vm, b"path");
+        copy_path(parent, vm, b"cpath");
+    } else {
+        resty_core::extend_default_path(vm);
+        set_path(vm, prefix, b"path", conf.package_path.as_deref(), log);
+        set_path(vm, prefix, b"cpath", conf.package_cpath.as_deref(), log);
+    }
     debug!(log, "lua initializing lua globals");
     let found = resty_core::find(vm);
     let installed = protect(vm.stack(), |stack| api::install(stack, &found));
@@ -36,6 +48,18 @@ pub(crate) fn boot(conf: &MainConf, prefix: &[u8], log: Log) -> Result<Vm, BootE
         return Err(BootError::RestyCore(text));
     }
     Ok(vm)
+}
+
+fn copy_path(from: Vm, to: Vm, field: &[u8]) {
+    from.stack().global(c"package");
+    from.stack().raw_field(-1, field);
+    let path = from.stack().bytes(-1).unwrap_or_default();
+    let _ = protect(to.stack(), |stack| {
+        stack.global(c"package");
+        stack.push_bytes(path);
+        stack.set_raw_field(-2, field);
+    });
+    from.stack().pop(2);
 }
 
 /// `$prefix` and `;;` (LuaJIT's own default) as the directives document them.
@@ -83,32 +107,34 @@ pub(crate) fn run_init(conf: &MainConf, vm: Vm, log: Log) -> bool {
 pub(super) fn run_once(vm: Vm, chunk: &Chunk, log: Log) -> bool {
     let (loaded, what) = match &chunk.source {
         Source::Inline { code, name, .. } => {
-            (vm.compile_plain(code, name), chunk.phase.directive().to_owned())
+            (vm.compile_plain(vm.stack(), code, name), chunk.phase.directive().to_owned())
         }
         Source::File { path, .. } => {
-            (vm.compile_file_plain(path), format!("{}_file", chunk.phase.directive()))
+            (vm.compile_file_plain(vm.stack(), path), format!("{}_file", chunk.phase.directive()))
         }
         Source::Variable(_) => return false,
     };
-    let result = loaded.map_err(|e| e.message().to_vec()).and_then(|()| call_traced(vm.stack()));
+    let result =
+        loaded.map_err(|e| Some(e.message().to_vec())).and_then(|()| call_traced(vm.stack()));
     vm.collect();
     match result {
         Ok(()) => true,
         Err(message) => {
+            let message = message.unwrap_or_else(|| b"unknown error".to_vec());
             log.write(Level::Error, &[what.as_bytes(), b" error: ", &message].concat());
             false
         }
     }
 }
 
-/// Calls the function on top, which takes and returns nothing; an error comes back with its
-/// traceback. stack: [-1, +0, e]
-pub(super) fn call_traced(stack: Stack) -> Result<(), Vec<u8>> {
+/// Calls the function on top, which takes and returns nothing; an error that is text comes back with
+/// its traceback. stack: [-1, +0, e]
+pub(super) fn call_traced(stack: Stack) -> Result<(), Option<Vec<u8>>> {
     let function = stack.top();
     stack.push_function(api::TRACEBACK, 0);
     stack.insert(function);
     let ok = stack.call(0, 0, function);
-    let result = if ok { Ok(()) } else { Err(stack.error_message().to_vec()) };
+    let result = if ok { Ok(()) } else { Err(stack.error_text().map(<[u8]>::to_vec)) };
     stack.set_top(function - 1);
     result
 }
@@ -127,8 +153,8 @@ pub(super) fn create_context<'a>(r: Request) -> Result<&'a RequestCtx, Outcome> 
 /// A VM that lives as long as the request, and knows nothing of others.
 fn own_vm(r: Request, conf: &MainConf) -> Result<Vm, Outcome> {
     let log = r.log();
-    let vm = match boot(conf, process::prefix(), log) {
-        Ok(vm) => vm,
+    let vm = match boot(conf, conf.vm.get(), process::prefix(), log) {
+        Ok(vm) => vm.for_one_request(),
         Err(BootError::NoMemory) => {
             log.write(Level::Error, b"failed to initialize Lua VM");
             return Err(Outcome::SERVER_ERROR);

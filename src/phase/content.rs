@@ -55,7 +55,12 @@ fn conclude(ctx: &RequestCtx, run: Run) -> Outcome {
     match run {
         Run::Suspended => engine::suspend(ctx),
         Run::Failed => engine::failed(ctx),
-        Run::Exited => engine::exited(ctx),
+        // Nobody is left to decline to: nginx's other negative codes end the request as OK does.
+        Run::Left => match engine::left(ctx) {
+            Outcome::Decline | Outcome::Suspend => Outcome::Continue,
+            Outcome::End(code) if code < 0 => Outcome::Continue,
+            outcome => outcome,
+        },
         Run::Finished => match ctx.output.finish(ctx.request) {
             Ok(()) => Outcome::Continue,
             Err(Stopped(code)) => Outcome::from_code(code),

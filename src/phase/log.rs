@@ -28,12 +28,13 @@ fn handle(r: Request) -> Outcome {
         },
     };
     ctx.set_phase(Phase::Log);
-    if load::push(r, ctx.vm, chunk).is_err() {
+    if load::push(r, ctx.vm, chunk, ctx.vm.stack()).is_err() {
         return Outcome::Abort;
     }
     match call_main(ctx.vm, r) {
         Ok(()) => Outcome::Continue,
         Err(message) => {
+            let message = message.unwrap_or_else(|| b"unknown reason".to_vec());
             let message = [b"failed to run log_by_lua*: ", &*message].concat();
             r.log().write(Level::Error, &message);
             Outcome::Abort
@@ -43,7 +44,7 @@ fn handle(r: Request) -> Outcome {
 
 /// Calls the function on top of the VM's main coroutine on behalf of `r`; an error comes back with
 /// its traceback.
-fn call_main(vm: Vm, r: Request) -> Result<(), Vec<u8>> {
+fn call_main(vm: Vm, r: Request) -> Result<(), Option<Vec<u8>>> {
     let stack = vm.stack();
     let outer = stack.owner();
     stack.set_owner(r.as_ptr().cast());

@@ -9,37 +9,62 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::stack::Kind;
+use super::stack::{Kind, Stack};
 use super::state::{ChunkKind, Vm};
 use super::sys;
 use super::thread::Failure;
 
-/// Where a chunk lies in the code cache, once it has been found there.
-pub(crate) struct CacheRef(Cell<c_int>);
+/// Where a chunk lies in the code cache of the worker's VM, once it has been found there.
+pub(crate) struct CacheRef {
+    /// The VM that the references belong to.
+    vm: Cell<*mut sys::lua_State>,
+    /// In the cache table.
+    cached: Cell<c_int>,
+    /// In the registry, where one call finds it.
+    pinned: Cell<c_int>,
+    by_key: bool,
+}
 
 impl CacheRef {
     /// The chunk has not been looked up yet.
     pub(crate) const fn unset() -> Self {
-        Self(Cell::new(sys::LUA_REFNIL))
+        Self::new(false)
     }
 
     /// The chunk is found by its key alone.
     pub(crate) const fn by_key() -> Self {
-        Self(Cell::new(sys::LUA_NOREF))
+        Self::new(true)
     }
 
-    pub(crate) fn get(&self) -> c_int {
-        self.0.get()
-    }
-
-    pub(crate) fn is_unset(&self) -> bool {
-        self.0.get() == sys::LUA_REFNIL
-    }
-
-    pub(crate) fn forget(&self) {
-        if self.0.get() != sys::LUA_NOREF {
-            self.0.set(sys::LUA_REFNIL);
+    const fn new(by_key: bool) -> Self {
+        Self {
+            vm: Cell::new(core::ptr::null_mut()),
+            cached: Cell::new(sys::LUA_REFNIL),
+            pinned: Cell::new(sys::LUA_NOREF),
+            by_key,
         }
+    }
+
+    /// The reference in the cache table of `vm`, or one of Lua's for none.
+    pub(crate) fn get(&self, vm: Vm) -> c_int {
+        if self.by_key {
+            sys::LUA_NOREF
+        } else if self.vm.get() == vm.stack().as_ptr() {
+            self.cached.get()
+        } else {
+            sys::LUA_REFNIL
+        }
+    }
+
+    /// Remembers the function on top of `stack`, which lies at `reference` in the cache table.
+    fn remember(&self, vm: Vm, stack: Stack, reference: c_int) {
+        if !vm.is_lasting() || self.by_key {
+            return;
+        }
+        stack.push_value(-1);
+        self.vm.set(vm.stack().as_ptr());
+        self.cached.set(reference);
+        self.pinned.set(stack.reference(sys::LUA_REGISTRYINDEX));
     }
 }
 
@@ -65,55 +90,62 @@ impl LoadError {
 const FACTORY_BEGIN: &[u8] = b"return function() ";
 const FACTORY_END: &[u8] = b"\nend";
 const BYTECODE: u8 = 0x1b;
+const UNDUMP: &[u8] = b"local code, name, load = ...\n\
+    return function() return assert(load(code, name)) end";
 
 impl Vm {
-    /// Pushes the cached chunk, ready to run; `false` (and nothing pushed) if it is not cached.
-    /// stack: [-0, +(0|1), m]
-    pub(crate) fn push_cached(self, key: &CStr, cache: &CacheRef) -> bool {
-        let stack = self.stack();
-        self.push_code_cache();
-        match cache.get() {
-            sys::LUA_NOREF => stack.raw_field(-1, key.to_bytes()),
-            sys::LUA_REFNIL => {
-                stack.raw_field(-1, key.to_bytes());
-                if stack.kind(-1) != Kind::Number {
-                    stack.pop(2);
-                    return false;
-                }
-                cache.0.set(stack.number(-1).unwrap_or_default() as c_int);
-                stack.pop(1);
-                stack.raw_geti(-1, cache.get());
-            }
-            reference => stack.raw_geti(-1, reference),
+    /// Pushes the cached chunk on a stack of this VM, ready to run; `false` (and nothing pushed) if it is
+    /// not cached. stack: [-0, +(0|1), m]
+    pub(crate) fn push_cached(self, stack: Stack, key: &CStr, cache: &CacheRef) -> bool {
+        if cache.vm.get() == self.stack().as_ptr() {
+            stack.raw_geti(sys::LUA_REGISTRYINDEX, cache.pinned.get());
+            return self.make_runnable(stack).is_ok();
+        }
+        self.push_code_cache(stack);
+        stack.raw_field(-1, key.to_bytes());
+        let mut reference = None;
+        if !cache.by_key && stack.kind(-1) == Kind::Number {
+            let number = stack.number(-1).unwrap_or_default() as c_int;
+            reference = Some(number);
+            stack.pop(1);
+            stack.raw_geti(-1, number);
         }
         if stack.kind(-1) != Kind::Function {
             stack.pop(2);
             return false;
         }
         stack.remove(-2);
-        self.make_runnable().is_ok()
+        if let Some(reference) = reference {
+            cache.remember(self, stack, reference);
+        }
+        self.make_runnable(stack).is_ok()
     }
 
     /// Puts the compiled chunk on top into the cache, and leaves it there ready to run.
     /// stack: [-0, +0, m]
-    pub(crate) fn store_cached(self, key: &CStr, cache: &CacheRef) -> Result<(), LoadError> {
-        let stack = self.stack();
-        self.push_code_cache();
+    pub(crate) fn store_cached(
+        self,
+        stack: Stack,
+        key: &CStr,
+        cache: &CacheRef,
+    ) -> Result<(), LoadError> {
+        self.push_code_cache(stack);
         stack.push_value(-2);
-        if cache.get() == sys::LUA_NOREF {
+        if cache.by_key {
             stack.set_raw_field(-2, key.to_bytes());
+            stack.pop(1);
         } else {
-            cache.0.set(stack.reference(-2));
-            stack.push_integer(cache.get() as isize);
+            let reference = stack.reference(-2);
+            stack.push_integer(reference as isize);
             stack.set_raw_field(-2, key.to_bytes());
+            stack.pop(1);
+            cache.remember(self, stack, reference);
         }
-        stack.pop(1);
-        self.make_runnable()
+        self.make_runnable(stack)
     }
 
     /// Turns what the cache keeps into a function to run. stack: [-1, +(0|1), e]
-    fn make_runnable(self) -> Result<(), LoadError> {
-        let stack = self.stack();
+    fn make_runnable(self, stack: Stack) -> Result<(), LoadError> {
         if self.chunks() == ChunkKind::Shared || stack.call(0, 1, 0) {
             return Ok(());
         }
@@ -123,16 +155,11 @@ impl Vm {
     }
 
     /// Compiles `source` for the cache. stack: [-0, +(0|1), -]
-    pub(crate) fn compile(self, source: &[u8], name: &CStr) -> Result<(), LoadError> {
+    pub(crate) fn compile(self, stack: Stack, source: &[u8], name: &CStr) -> Result<(), LoadError> {
         match self.chunks() {
             ChunkKind::Factory if source.first() == Some(&BYTECODE) => {
                 // Bytecode cannot be wrapped in source: its factory undumps it each time.
-                self.compile_plain(
-                    b"local code, name, load = ...\n\
-                    return function() return assert(load(code, name)) end",
-                    c"=factory",
-                )?;
-                let stack = self.stack();
+                self.compile_plain(stack, UNDUMP, c"=factory")?;
                 stack.push_bytes(source);
                 stack.push_bytes(name.to_bytes());
                 stack.global(c"loadstring");
@@ -140,15 +167,19 @@ impl Vm {
                 Ok(())
             }
             ChunkKind::Factory => {
-                self.compile_plain(&[FACTORY_BEGIN, source, FACTORY_END].concat(), name)
+                self.compile_plain(stack, &[FACTORY_BEGIN, source, FACTORY_END].concat(), name)
             }
-            ChunkKind::Shared => self.compile_plain(source, name),
+            ChunkKind::Shared => self.compile_plain(stack, source, name),
         }
     }
 
     /// Compiles `source` as it is. stack: [-0, +(0|1), -]
-    pub(crate) fn compile_plain(self, source: &[u8], name: &CStr) -> Result<(), LoadError> {
-        let stack = self.stack();
+    pub(crate) fn compile_plain(
+        self,
+        stack: Stack,
+        source: &[u8],
+        name: &CStr,
+    ) -> Result<(), LoadError> {
         // SAFETY: `source` and `name` outlive the call, which runs protected.
         let status = unsafe {
             let (data, len) = (source.as_ptr().cast(), source.len());
@@ -166,15 +197,15 @@ impl Vm {
     }
 
     /// Compiles the Lua file at `path` for the cache. stack: [-0, +(0|1), -]
-    pub(crate) fn compile_file(self, path: &CStr) -> Result<(), LoadError> {
+    pub(crate) fn compile_file(self, stack: Stack, path: &CStr) -> Result<(), LoadError> {
         let (source, name) = read(path)?;
-        self.compile(&source, &name)
+        self.compile(stack, &source, &name)
     }
 
     /// Compiles the Lua file at `path` as it is. stack: [-0, +(0|1), -]
-    pub(crate) fn compile_file_plain(self, path: &CStr) -> Result<(), LoadError> {
+    pub(crate) fn compile_file_plain(self, stack: Stack, path: &CStr) -> Result<(), LoadError> {
         let (source, name) = read(path)?;
-        self.compile_plain(&source, &name)
+        self.compile_plain(stack, &source, &name)
     }
 }
 
@@ -223,13 +254,14 @@ mod tests {
 
     fn cache_keeps_and_finds(kind: ChunkKind) {
         let vm = Vm::with_chunks(kind).unwrap();
+        let main = vm.stack();
         let (key, cache) = (c"content_by_lua_nhli_0", CacheRef::unset());
-        assert!(!vm.push_cached(key, &cache));
-        vm.compile(b"n = (n or 0) + 1 -- no newline", c"=test").unwrap();
-        vm.store_cached(key, &cache).unwrap();
+        assert!(!vm.push_cached(main, key, &cache));
+        vm.compile(main, b"n = (n or 0) + 1 -- no newline", c"=test").unwrap();
+        vm.store_cached(main, key, &cache).unwrap();
         assert_eq!(run(vm), Step::Finished);
         for _ in 0..2 {
-            assert!(vm.push_cached(key, &cache));
+            assert!(vm.push_cached(main, key, &cache));
             assert_eq!(run(vm), Step::Finished);
         }
         vm.stack().global(c"n");
@@ -237,8 +269,8 @@ mod tests {
         vm.stack().pop(1);
         // Another location with the same code finds the same chunk by its key.
         let other = CacheRef::unset();
-        assert!(vm.push_cached(key, &other));
-        assert_eq!(other.get(), cache.get());
+        assert!(vm.push_cached(main, key, &other));
+        assert_eq!(other.get(vm), cache.get(vm));
         vm.stack().pop(1);
         assert_eq!(vm.stack().top(), 0);
         vm.close();
@@ -258,17 +290,21 @@ mod tests {
     fn bytecode_works_with_both_kinds() {
         for kind in [ChunkKind::Shared, ChunkKind::Factory] {
             let vm = Vm::with_chunks(kind).unwrap();
-            vm.compile_plain(b"code = string.dump(function() done = (done or 0) + 1 end)", c"=t")
-                .unwrap();
+            vm.compile_plain(
+                vm.stack(),
+                b"code = string.dump(function() done = (done or 0) + 1 end)",
+                c"=t",
+            )
+            .unwrap();
             assert!(vm.stack().call(0, 0, 0));
             vm.stack().global(c"code");
             let code = vm.stack().bytes(-1).unwrap().to_vec();
             vm.stack().pop(1);
             let cache = CacheRef::by_key();
-            vm.compile(&code, c"=t").unwrap();
-            vm.store_cached(c"k", &cache).unwrap();
+            vm.compile(vm.stack(), &code, c"=t").unwrap();
+            vm.store_cached(vm.stack(), c"k", &cache).unwrap();
             assert_eq!(run(vm), Step::Finished, "{kind:?}");
-            assert!(vm.push_cached(c"k", &cache));
+            assert!(vm.push_cached(vm.stack(), c"k", &cache));
             assert_eq!(run(vm), Step::Finished, "{kind:?}");
             vm.stack().global(c"done");
             assert_eq!(vm.stack().number(-1), Some(2.0), "{kind:?}");
@@ -280,7 +316,7 @@ mod tests {
     fn errors_name_the_line_in_both_kinds() {
         for kind in [ChunkKind::Shared, ChunkKind::Factory] {
             let vm = Vm::with_chunks(kind).unwrap();
-            let error = vm.compile(b"local a\nlocal = 1", c"=code").unwrap_err();
+            let error = vm.compile(vm.stack(), b"local a\nlocal = 1", c"=code").unwrap_err();
             let text = String::from_utf8_lossy(error.message()).into_owned();
             assert!(text.starts_with("code:2: "), "{kind:?}: {text}");
             vm.close();
@@ -290,7 +326,7 @@ mod tests {
     #[test]
     fn a_missing_file_is_not_found() {
         let vm = Vm::new().unwrap();
-        let error = vm.compile_file(c"/nonexistent/x.lua").unwrap_err();
+        let error = vm.compile_file(vm.stack(), c"/nonexistent/x.lua").unwrap_err();
         let message = b"cannot open /nonexistent/x.lua: No such file or directory".to_vec();
         assert_eq!(error, LoadError::NotFound(message));
         vm.close();

@@ -142,12 +142,14 @@ impl Stack {
         unsafe { sys::lua_iscfunction(self.0, index) != 0 }
     }
 
-    /// The error value on top as text. stack: [-0, +0, m]
+    /// The error value on top, if it is text. stack: [-0, +0, m]
+    pub(crate) fn error_text<'a>(self) -> Option<&'a [u8]> {
+        matches!(self.kind(-1), Kind::String | Kind::Number).then(|| self.bytes(-1))?
+    }
+
+    /// The error value on top in words. stack: [-0, +0, m]
     pub(crate) fn error_message<'a>(self) -> &'a [u8] {
-        match self.kind(-1) {
-            Kind::String | Kind::Number => self.bytes(-1).unwrap_or(b"unknown reason"),
-            _ => b"unknown reason",
-        }
+        self.error_text().unwrap_or(b"unknown reason")
     }
 
     /// stack: [-0, +1, -]
@@ -353,17 +355,6 @@ impl Stack {
                 self.push_pointer(owner);
                 self.set_global(OWNER_GLOBAL);
             }
-        }
-    }
-
-    /// The second pointer kept with the coroutine; null on a LuaJIT without `exdata2`.
-    pub(crate) fn companion(self) -> *mut c_void {
-        sys::extensions().get_exdata2.map_or(core::ptr::null_mut(), |get| unsafe { get(self.0) })
-    }
-
-    pub(crate) fn set_companion(self, companion: *mut c_void) {
-        if let Some(set) = sys::extensions().set_exdata2 {
-            unsafe { set(self.0, companion) };
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `Vm`: one LuaJIT state with the tables the module keeps in its registry.
 #![allow(unsafe_code)]
-use core::ffi::{CStr, c_void};
+use core::ffi::c_void;
 
-use super::function::{Function, protect};
+use super::function::protect;
 use super::stack::Stack;
 use super::sys;
 
@@ -11,6 +11,7 @@ use super::sys;
 pub(crate) struct Vm {
     main: Stack,
     chunks: ChunkKind,
+    lasting: bool,
 }
 
 /// What the code cache keeps of a chunk.
@@ -28,7 +29,7 @@ macro_rules! registry_keys {
     ($($name:ident),*) => {$(
         #[unsafe(no_mangle)]
         #[allow(non_upper_case_globals, missing_docs)]
-        pub static $name: u8 = 0;
+        pub(crate) static $name: u8 = 0;
     )*};
 }
 registry_keys!(
@@ -38,6 +39,9 @@ registry_keys!(
     ngx_http_lua_headers_metatable_key
 );
 
+/// The key of lua-resty-core's table of `ngx.ctx` tables, which it keeps under a name as well.
+static CTX_TABLES_KEY: u8 = 0;
+
 /// LuaJIT's lightuserdata hold 47 bits.
 fn registry_key(name: &'static u8) -> *mut c_void {
     core::ptr::from_ref(name).map_addr(|a| a & ((1 << 47) - 1)).cast_mut().cast()
@@ -46,6 +50,7 @@ fn registry_key(name: &'static u8) -> *mut c_void {
 impl Vm {
     /// A VM with the standard libraries and the registry tables.
     pub(crate) fn new() -> Option<Self> {
+        sys::find_extensions();
         let kind = match sys::extensions().set_exdata {
             Some(_) => ChunkKind::Shared,
             None => ChunkKind::Factory,
@@ -59,7 +64,7 @@ impl Vm {
         if main.is_null() {
             return None;
         }
-        let vm = Self { main: Stack::from_raw(main), chunks };
+        let vm = Self { main: Stack::from_raw(main), chunks, lasting: true };
         let ready = protect(vm.main, |stack| {
             // SAFETY: `stack` is the new state.
             unsafe { sys::luaL_openlibs(stack.as_ptr()) };
@@ -96,17 +101,35 @@ impl Vm {
 
     /// stack: [-0, +1, -]
     pub(crate) fn push_coroutines(self) {
-        self.push_registry(&ngx_http_lua_coroutines_key);
+        push_registry(self.main, &ngx_http_lua_coroutines_key);
     }
 
     /// stack: [-0, +1, -]
-    pub(crate) fn push_code_cache(self) {
-        self.push_registry(&ngx_http_lua_code_cache_key);
+    pub(crate) fn push_code_cache(self, on: Stack) {
+        push_registry(on, &ngx_http_lua_code_cache_key);
     }
 
-    fn push_registry(self, key: &'static u8) {
-        self.main.push_pointer(registry_key(key));
-        self.main.raw_get(sys::LUA_REGISTRYINDEX);
+    /// Makes the table that the registry keeps as `name` the one of `ngx.ctx` tables.
+    /// stack: [-0, +0, m]
+    pub(crate) fn adopt_ctx_tables(self, name: &[u8]) {
+        self.main.push_pointer(registry_key(&CTX_TABLES_KEY));
+        self.main.raw_field(sys::LUA_REGISTRYINDEX, name);
+        self.main.raw_set(sys::LUA_REGISTRYINDEX);
+    }
+
+    /// stack: [-0, +1, -]
+    pub(crate) fn push_ctx_tables(self) {
+        push_registry(self.main, &CTX_TABLES_KEY);
+    }
+
+    /// Whether the VM outlives requests, so that places in it are worth remembering.
+    pub(crate) const fn is_lasting(self) -> bool {
+        self.lasting
+    }
+
+    /// The VM as one that lives for one request only.
+    pub(crate) const fn for_one_request(self) -> Self {
+        Self { lasting: false, ..self }
     }
 
     /// Runs a full collection.
@@ -127,10 +150,19 @@ impl Vm {
     }
 }
 
-/// Puts `functions` into the table on top. stack: [-0, +0, m]
-pub(crate) fn set_functions(stack: Stack, functions: &[(&CStr, Function)]) {
-    for (name, function) in functions {
-        stack.push_function(*function, 0);
-        stack.set_raw_field(-2, name.to_bytes());
-    }
+/// The metatable of header tables. stack: [-0, +1, -]
+pub(crate) fn push_headers_metatable(on: Stack) {
+    push_registry(on, &ngx_http_lua_headers_metatable_key);
+}
+
+/// Keeps the table on top as the metatable of header tables. stack: [-1, +0, m]
+pub(crate) fn set_headers_metatable(on: Stack) {
+    on.push_pointer(registry_key(&ngx_http_lua_headers_metatable_key));
+    on.insert(-2);
+    on.raw_set(sys::LUA_REGISTRYINDEX);
+}
+
+fn push_registry(on: Stack, key: &'static u8) {
+    on.push_pointer(registry_key(key));
+    on.raw_get(sys::LUA_REGISTRYINDEX);
 }

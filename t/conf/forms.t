@@ -128,7 +128,7 @@ invalid location config: no runnable Lua code
 
 
 
-=== a duplicate block is reported without its name
+=== a duplicate block is reported
 --- config
     location = /t {
         rewrite_by_lua_block { local x }
@@ -136,7 +136,7 @@ invalid location config: no runnable Lua code
     }
 --- must_die
 --- error_log eval
-qr/\[emerg\] \d+#\d+: is duplicate in .*nginx\.conf:\d+/
+qr/\[emerg\] .* is duplicate in .*nginx\.conf:\d+/
 
 
 

@@ -101,4 +101,4 @@ location = /t {
 }
 --- must_die
 --- error_log eval
-qr/\[emerg\] .*: is duplicate in .*html\/bad\.conf:3/
+qr/\[emerg\] .* is duplicate in .*html\/bad\.conf:3/

@@ -205,16 +205,14 @@ log in if
 === two servers have each their own
 --- http_config
     server {
-        listen $TEST_NGINX_SERVER_PORT;
-        server_name other.test;
+        listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;
         rewrite_by_lua_block { ngx.ctx.r = "other" }
         location / { content_by_lua_block { ngx.say(ngx.ctx.r) } }
     }
 --- config
     rewrite_by_lua_block { ngx.ctx.r = "main" }
     location = /t {
-        proxy_set_header Host other.test;
-        proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/x;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1/x;
         log_by_lua_block { ngx.log(ngx.WARN, "front: ", ngx.ctx.r) }
     }
 --- request

@@ -139,7 +139,7 @@ false attempt to yield across C-call boundary 7
 --- config
 --- must_die
 --- error_log eval
-qr/\[emerg\] .*: is duplicate in .*nginx\.conf:\d+/
+qr/\[emerg\] .* is duplicate in .*nginx\.conf:\d+/
 
 
 

@@ -138,4 +138,4 @@ GET /t
 --- config
 --- must_die
 --- error_log eval
-qr/\[emerg\] .*: is duplicate in .*nginx\.conf:\d+/
+qr/\[emerg\] .* is duplicate in .*nginx\.conf:\d+/

@@ -7,7 +7,7 @@ use super::case::Case;
 use super::preamble::Preamble;
 use super::root::ServerRoot;
 use super::settings::Settings;
-use super::value::find;
+use super::value::{find, lines};
 use super::vars::Vars;
 
 /// Lines before `main_config`, between it and `http_config`, between that and `config`.
@@ -117,7 +117,7 @@ http {{
         let name = self.case.word("server_name")?;
         let name = name.unwrap_or_else(|| self.preamble.server_name.clone());
         let name = name.replace('\\', "\\\\").replace('\'', "\\'");
-        let listen = self.listen();
+        let listen = self.listen()?;
         Ok(format!(
             "    server {{
         {listen}
@@ -127,15 +127,21 @@ http {{
         ))
     }
 
-    /// On the loopback address only, unless the block picks the address its client uses.
-    fn listen(&self) -> String {
-        let address = if self.case.has("server_addr_for_client") { "" } else { "127.0.0.1:" };
+    /// On the loopback address only, unless the block picks the address its client uses or shares the port
+    /// with a server of its own, which nginx tells apart by name only on the same address.
+    fn listen(&self) -> Result<String, String> {
+        let is_shared = lines(self.case.text("http_config")?).any(|line| {
+            let has = |needle: &[u8]| find(line, needle).is_some();
+            has(b"listen ") && has(b" $TEST_NGINX_SERVER_PORT")
+        });
+        let is_open = is_shared || self.case.has("server_addr_for_client");
+        let address = if is_open { "" } else { "127.0.0.1:" };
         let port = self.vars.port.number();
-        match (self.case.has("http2"), self.settings.nginx_version >= (1, 25, 1)) {
+        Ok(match (self.case.has("http2"), self.settings.nginx_version >= (1, 25, 1)) {
             (false, _) => format!("listen {address}{port};"),
             (true, false) => format!("listen {address}{port} http2;"),
             (true, true) => format!("listen {address}{port}; http2 on;"),
-        }
+        })
     }
 
     fn server_tail(&self) -> String {

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::case::Case;
-use super::report::{Report, difference, quote};
-use super::value::{Needle, Value, find, lines, trim};
+use super::report::{Report, brief, difference};
+use super::value::{Needle, Value, find, lines};
 use super::vars::Vars;
 
 /// A log file and how much of it has been looked at.
@@ -137,7 +137,7 @@ impl LogChecks {
         let named = || self.error_log.iter().chain(&self.shutdown_error_log).chain(greps());
         for line in lines(text).filter(|line| is_disaster(line)) {
             if !named().any(|needle| needle.is_in(line)) {
-                to.fail(format!("error.log: {}", quote(trim(line))));
+                to.fail(format!("error.log: {}", brief(line)));
             }
         }
     }
@@ -210,7 +210,7 @@ fn forbidden(section: &str, needles: &[Needle], text: &[u8], to: &mut Report) {
         if let Some(first) = hits.next() {
             let more = hits.count();
             let more = if more > 0 { format!("\n   and {more} more lines") } else { String::new() };
-            let line = quote(trim(first));
+            let line = brief(first);
             to.fail(format!("{section}: {needle} is in a line:\n   {line}{more}"));
         }
     }

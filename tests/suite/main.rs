@@ -1,6 +1,7 @@
 //! `cargo test --test suite`: runs the Test::Nginx files of `t/` without Perl, every block a test of its own,
-//! in parallel. The same files pass or fail alike under the real Test::Nginx; where this runner is stricter
-//! (unknown sections, blocks that assert nothing, [alert] lines, dead workers) it fails more, never less.
+//! in parallel. The same files mean the same under the real Test::Nginx. This runner is stricter about
+//! unknown, empty and repeated sections, blocks that assert nothing, [alert] lines and dead workers, refuses
+//! Perl beyond literals, and gives late log lines a little more time.
 //!
 //! `cargo test --test suite -- api/sleep` picks tests by path or title. The environment is Test::Nginx's:
 //! TEST_NGINX_BINARY, TEST_NGINX_LOAD_MODULES, TEST_NGINX_TIMEOUT, TEST_NGINX_USE_VALGRIND,
@@ -55,6 +56,8 @@ fn main() -> ExitCode {
     for file in test_files(&dir) {
         trials.extend(trials_of(&file, &dir, &settings));
     }
+    // Process ids come round: a run that had this one may have left failed blocks behind.
+    let _ = fs::remove_dir_all(root::run_dir());
     let conclusion = libtest_mimic::run(&args, trials);
     // Only an empty folder goes: server roots of failed blocks stay.
     let _ = fs::remove_dir(root::run_dir());

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use similar::TextDiff;
 
-use super::value::lines;
+use super::value::{lines, trim};
 
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -79,8 +79,16 @@ fn visible(text: &[u8]) -> String {
     out
 }
 
+/// A log line, printable and without its end if that is far away.
+pub(crate) fn brief(line: &[u8]) -> String {
+    const ENOUGH: usize = 400;
+    let line = trim(line);
+    let more = if line.len() > ENOUGH { "…" } else { "" };
+    quote(&line[..line.len().min(ENOUGH)]) + more
+}
+
 /// Printable, without escapes for quotes.
-pub(crate) fn quote(line: &[u8]) -> String {
+fn quote(line: &[u8]) -> String {
     let escaped = cut(line).escape_ascii().to_string();
     escaped.replace("\\\"", "\"").replace("\\'", "'")
 }

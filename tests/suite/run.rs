@@ -13,13 +13,13 @@ use super::log::{Log, LogChecks, Patience};
 use super::peer::{self, Peer};
 use super::preamble::Preamble;
 use super::process::describe;
-use super::report::{Report, quote};
+use super::report::{Report, brief};
 use super::request::{Request, Requests};
 use super::response::Response;
 use super::root::ServerRoot;
 use super::server::{Server, StartError};
 use super::settings::Settings;
-use super::value::{find, lines, trim};
+use super::value::{find, lines};
 use super::vars::Vars;
 
 /// How long a log line may take when the machine is busy.
@@ -78,7 +78,7 @@ fn loud_lines(root: &ServerRoot) -> String {
     const ENOUGH: usize = 12;
     let log = fs::read(root.error_log()).unwrap_or_default();
     let loud = lines(&log).filter(|l| LEVELS.iter().any(|level| find(l, level).is_some()));
-    let loud = loud.take(ENOUGH).map(|l| format!("   {}\n", quote(trim(l)))).collect::<String>();
+    let loud = loud.take(ENOUGH).map(|l| format!("   {}\n", brief(l))).collect::<String>();
     if loud.is_empty() { loud } else { format!("\nerror.log:\n{loud}") }
 }
 

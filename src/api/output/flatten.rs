@@ -156,7 +156,7 @@ mod tests {
     fn flat(code: &str) -> std::result::Result<String, Error> {
         let vm = Vm::new().unwrap();
         let stack = vm.stack();
-        vm.compile_plain(format!("return {code}").as_bytes(), c"=t").unwrap();
+        vm.compile_plain(stack, format!("return {code}").as_bytes(), c"=t").unwrap();
         assert!(stack.call(0, 1, 0));
         let mut out = Vec::new();
         let kind = stack.kind(1);

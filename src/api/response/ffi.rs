@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use crate::api::ffi::{self, ErrOut, FfiError, Out, Rc, Str};
 use crate::conf::LocConf;
 use crate::coroutine::RequestCtx;
-use crate::nginx::headers::{self, Mode};
+use crate::nginx::headers::{Mode, response as headers};
 use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::{Level, Request};
 
@@ -102,10 +102,9 @@ unsafe extern "C" fn ngx_http_lua_ffi_set_resp_header(
             (ffi::client_request(r)?, ctx, ffi::bytes(name, name_len))
         };
         if ctx.headers_sent() {
-            let name = String::from_utf8_lossy(name);
-            r.log().print(
+            r.log().write(
                 Level::Error,
-                format_args!("attempt to set ngx.header.{name} after sending out response headers"),
+                b"attempt to set ngx.header.HEADER after sending out response headers",
             );
             return Err(Rc::Declined.into());
         }

@@ -375,7 +375,7 @@ mod tests {
     fn in_lua(query: &str, code: &str) -> String {
         let vm = Vm::new().unwrap();
         let stack = vm.stack();
-        vm.compile_plain(code.as_bytes(), c"=t").unwrap();
+        vm.compile_plain(stack, code.as_bytes(), c"=t").unwrap();
         push_table(stack, query.as_bytes(), 0);
         assert!(stack.call(1, 1, 0));
         let text = String::from_utf8_lossy(stack.bytes(-1).unwrap()).into_owned();
@@ -393,7 +393,7 @@ mod tests {
     fn encoded(code: &str) -> std::result::Result<String, Error> {
         let vm = Vm::new().unwrap();
         let stack = vm.stack();
-        vm.compile_plain(format!("return {code}").as_bytes(), c"=t").unwrap();
+        vm.compile_plain(stack, format!("return {code}").as_bytes(), c"=t").unwrap();
         assert!(stack.call(0, 1, 0));
         let result = encode_table(stack, -1);
         vm.close();

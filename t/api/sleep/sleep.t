@@ -50,7 +50,7 @@ lua ready to sleep for 6 ms
 
 
 
-=== less than a millisecond is zero, and warned about
+=== less than a millisecond is zero: one round of the event loop
 --- config
     location = /t {
         content_by_lua_block {
@@ -64,8 +64,8 @@ GET /t
 --- response_body
 ok
 --- error_log
-ngx.sleep(0) called without delayed events patch, this will hurt performance
 lua ready to sleep for 0 ms
+lua sleep timer expired
 --- no_error_log
 [error]
 

@@ -1,0 +1,234 @@
+//! `make bench`: the instructions a request costs, ours beside the C module's.
+//!
+//! Instructions are counted, not time measured: they do not depend on what else the machine does. Each number is
+//! the difference of two runs of nginx under callgrind that differ only in how many requests they answer, so
+//! the start, the end and the warm-up (LuaJIT compiles what runs often) cancel out. Differences below 2 % are
+//! noise.
+//!
+//! Environment: `BENCH_NGINX`, `BENCH_MODULES` (ours) and `BENCH_C_MODULES` (what to load, separated by spaces: the
+//! C module needs another one), `BENCH_JOBS`, `BLESS=1` (writes the table into README.md). Arguments choose rows by
+//! part of their name.
+
+mod client;
+mod rows;
+mod server;
+
+use std::collections::HashMap;
+use std::env;
+use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
+use std::sync::Mutex;
+use std::thread;
+
+use crate::client::Response;
+use crate::rows::{FLOOR, ROWS, Row};
+use crate::server::{Run, Side};
+
+/// Requests of the shorter run: enough for LuaJIT to have compiled what it will compile.
+const WARM_UP: u64 = 2000;
+/// Requests that the longer run answers in addition.
+const MEASURED: u64 = 3000;
+
+const C_MODULES: &str = "/usr/lib/nginx/modules/ndk_http_module.so \
+                         /usr/lib/nginx/modules/ngx_http_lua_module.so";
+
+/// A run to be made: row, side, and whether it is the longer one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Job {
+    row: &'static str,
+    side: &'static str,
+    long: bool,
+}
+
+type Runs = HashMap<Job, io::Result<Run>>;
+
+struct Line {
+    row: &'static Row,
+    floor: u64,
+    theirs: Option<u64>,
+    ours: u64,
+}
+
+impl Line {
+    /// Our cost above the floor as a part of theirs.
+    fn ratio(&self) -> Option<f64> {
+        let above = |cost: u64| cost as f64 - self.floor as f64;
+        Some(above(self.ours) / above(self.theirs?))
+    }
+
+    fn is_missed(&self) -> bool {
+        self.ratio().is_some_and(|ratio| ratio > self.row.target)
+    }
+}
+
+fn main() -> ExitCode {
+    match bench() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench() -> io::Result<()> {
+    let wanted: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let rows: Vec<&'static Row> = ROWS
+        .iter()
+        .filter(|row| wanted.is_empty() || wanted.iter().any(|part| row.name.contains(part)))
+        .collect();
+    if rows.is_empty() {
+        return Err(io::Error::other("no row has such a name"));
+    }
+
+    let nginx = path("BENCH_NGINX", "/usr/sbin/nginx");
+    let floor = Side { name: "floor", modules: Vec::new() };
+    let ours = side("ours", "BENCH_MODULES", "objs/ngx_http_lua_module.so");
+    let theirs = side("C", "BENCH_C_MODULES", C_MODULES);
+    let theirs = theirs.modules.iter().all(|path| path.exists()).then_some(theirs);
+    if theirs.is_none() {
+        eprintln!("bench: the C module is not installed: nothing to compare with");
+    }
+
+    let mut tasks = vec![(&FLOOR, &floor)];
+    for row in &rows {
+        tasks.extend(theirs.iter().map(|side| (*row, side)));
+        tasks.push((row, &ours));
+    }
+    let mut runs = run_all(&nginx, &tasks)?;
+
+    let mut floor_cost = || cost(&mut runs, &FLOOR, &floor);
+    let (floor, _) = floor_cost()?;
+    let mut lines = Vec::new();
+    for row in rows {
+        let (our_cost, our_response) = cost(&mut runs, row, &ours)?;
+        let their_cost = match &theirs {
+            Some(side) => {
+                let (their_cost, their_response) = cost(&mut runs, row, side)?;
+                same(row, &their_response, &our_response)?;
+                Some(their_cost)
+            }
+            None => None,
+        };
+        lines.push(Line { row, floor, theirs: their_cost, ours: our_cost });
+    }
+
+    let table = table(&lines);
+    println!("{table}");
+    if env::var("BLESS").is_ok_and(|value| value == "1") {
+        bless(&table, wanted.is_empty())?;
+    }
+    match lines.iter().filter(|line| line.is_missed()).count() {
+        0 => Ok(()),
+        missed => {
+            Err(io::Error::other(format!("{missed} of {} rows miss their target", lines.len())))
+        }
+    }
+}
+
+fn path(variable: &str, default: &str) -> PathBuf {
+    env::var_os(variable).unwrap_or_else(|| default.into()).into()
+}
+
+fn side(name: &'static str, variable: &str, default: &str) -> Side {
+    let paths = env::var(variable).unwrap_or_else(|_| default.into());
+    let absolute = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    Side { name, modules: paths.split_whitespace().map(absolute).collect() }
+}
+
+/// Makes all runs, as many at a time as there are processors.
+fn run_all(nginx: &Path, tasks: &[(&'static Row, &Side)]) -> io::Result<Runs> {
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", process::id()));
+    let jobs = match env::var("BENCH_JOBS").ok().and_then(|jobs| jobs.parse().ok()) {
+        Some(jobs) => jobs,
+        None => thread::available_parallelism()?.get(),
+    };
+
+    let queue = Mutex::new(tasks.iter().flat_map(|task| [(task, true), (task, false)]).enumerate());
+    let runs = Mutex::new(Runs::new());
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                while let Some((number, (&(row, side), long))) = next(&queue) {
+                    let requests = WARM_UP + if long { MEASURED } else { 0 };
+                    let dir = scratch.join(number.to_string());
+                    let run = server::run(nginx, side, row, requests, &dir);
+                    let job = Job { row: row.name, side: side.name, long };
+                    runs.lock().expect("no thread panics").insert(job, run);
+                }
+            });
+        }
+    });
+    let _ = fs::remove_dir_all(&scratch);
+    runs.into_inner().map_err(io::Error::other)
+}
+
+fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    queue.lock().expect("no thread panics").next()
+}
+
+/// The instructions of one request, and what it was answered with.
+fn cost(runs: &mut Runs, row: &'static Row, side: &Side) -> io::Result<(u64, Response)> {
+    let mut take = |long| {
+        let job = Job { row: row.name, side: side.name, long };
+        let run = runs.remove(&job).ok_or_else(|| io::Error::other("a run was not made"))?;
+        run.map_err(|error| io::Error::other(format!("{} ({}): {error}", row.name, side.name)))
+    };
+    let (long, short) = (take(true)?, take(false)?);
+    let measured = long.instructions.saturating_sub(short.instructions);
+    Ok((measured / MEASURED, long.response))
+}
+
+fn same(row: &Row, theirs: &Response, ours: &Response) -> io::Result<()> {
+    if theirs == ours {
+        return Ok(());
+    }
+    let name = row.name;
+    Err(io::Error::other(format!("{name}: the answers differ\nC:    {theirs:?}\nours: {ours:?}")))
+}
+
+/// The table in Markdown. A ratio that misses its target is bold.
+fn table(lines: &[Line]) -> String {
+    let mut table = String::from(
+        "| a request | floor | C module | this module | above the floor, ours to C | target |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: |\n",
+    );
+    for line in lines {
+        let theirs = line.theirs.map_or("–".into(), thousands);
+        let ratio = match line.ratio() {
+            Some(ratio) if line.is_missed() => format!("**{ratio:.2}**"),
+            Some(ratio) => format!("{ratio:.2}"),
+            None => "–".into(),
+        };
+        let (name, target) = (line.row.name, line.row.target);
+        let (floor, ours) = (thousands(line.floor), thousands(line.ours));
+        let _ = writeln!(table, "| {name} | {floor} | {theirs} | {ours} | {ratio} | {target} |");
+    }
+    table
+}
+
+fn thousands(number: u64) -> String {
+    match number / 1000 {
+        0 => number.to_string(),
+        above => format!("{},{:03}", thousands(above), number % 1000),
+    }
+}
+
+/// Writes the table between the markers in README.md.
+fn bless(table: &str, complete: bool) -> io::Result<()> {
+    const START: &str = "<!-- bench: written by `make bench BLESS=1` -->\n";
+    const END: &str = "<!-- /bench -->";
+    if !complete {
+        return Err(io::Error::other("BLESS=1 needs all rows"));
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let text = fs::read_to_string(path)?;
+    let parts =
+        text.split_once(START).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) =
+        parts.ok_or_else(|| io::Error::other("no place for the table in README.md"))?;
+    fs::write(path, format!("{before}{START}\n{table}\n{END}{after}"))
+}

@@ -1,0 +1,150 @@
+//! One nginx under callgrind: a single process, one connection, a number of requests, and the instructions it
+//! all took, start and end included. The caller takes the difference of two numbers of requests.
+
+use std::fs;
+use std::io::{Error, Result};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::client::{Client, Response};
+use crate::rows::Row;
+
+/// One of the things compared, as `load_module` lines.
+#[derive(Clone)]
+pub(crate) struct Side {
+    pub(crate) name: &'static str,
+    pub(crate) modules: Vec<PathBuf>,
+}
+
+pub(crate) struct Run {
+    pub(crate) instructions: u64,
+    /// What all requests were answered with.
+    pub(crate) response: Response,
+}
+
+/// Answers `requests` requests in a fresh folder `dir`.
+pub(crate) fn run(nginx: &Path, side: &Side, row: &Row, requests: u64, dir: &Path) -> Result<Run> {
+    fs::create_dir_all(dir)?;
+    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    fs::write(dir.join("nginx.conf"), configuration(side, row, port))?;
+    fs::write(dir.join("row.lua"), row.file)?;
+
+    let mut server = Server::start(nginx, dir)?;
+    let response = ask(&mut server, row, port, requests);
+    server.stop()?;
+
+    let log = fs::read_to_string(dir.join("error.log")).unwrap_or_default();
+    let complaint = |why: String| Error::other(format!("{why}\n{log}"));
+    let response = response.map_err(|error| complaint(error.to_string()))?;
+    if !log.is_empty() {
+        return Err(complaint("the server logged an error:".into()));
+    }
+    Ok(Run { instructions: instructions(&dir.join("callgrind.out"))?, response })
+}
+
+fn configuration(side: &Side, row: &Row, port: u16) -> String {
+    let modules: String =
+        side.modules.iter().map(|path| format!("load_module {};\n", path.display())).collect();
+    let Row { http, location, .. } = row;
+    format!(
+        "{modules}
+        daemon off;
+        master_process off;
+        pid nginx.pid;
+        error_log error.log error;
+        events {{ }}
+        http {{
+            access_log off;
+            keepalive_requests 1000000000;
+            keepalive_timeout 1h;
+            default_type text/plain;
+            client_body_temp_path body;
+            proxy_temp_path proxy;
+            fastcgi_temp_path fastcgi;
+            uwsgi_temp_path uwsgi;
+            scgi_temp_path scgi;
+            {http}
+            server {{
+                listen 127.0.0.1:{port};
+                location = /t {{ {location} }}
+            }}
+        }}"
+    )
+}
+
+fn ask(server: &mut Server, row: &Row, port: u16, requests: u64) -> Result<Response> {
+    let mut client = server.connect(port, row.request)?;
+    let first = client.get()?;
+    for _ in 1..requests {
+        let next = client.get()?;
+        if next != first {
+            return Err(Error::other(format!("{first:?} became {next:?}")));
+        }
+    }
+    Ok(first)
+}
+
+fn instructions(report: &Path) -> Result<u64> {
+    let text = fs::read_to_string(report).map_err(|_| Error::other("nginx died"))?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("totals: ")?.trim().parse().ok())
+        .ok_or_else(|| Error::other(format!("no totals in {}", report.display())))
+}
+
+struct Server(Child);
+
+impl Server {
+    fn start(nginx: &Path, dir: &Path) -> Result<Self> {
+        let output = fs::File::create(dir.join("output"))?;
+        let child = Command::new("valgrind")
+            .args(["--tool=callgrind", "--quiet", "--callgrind-out-file=callgrind.out"])
+            .arg(nginx)
+            .args(["-e", "error.log", "-c", "nginx.conf", "-p"])
+            .arg(dir)
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .map_err(|error| Error::new(error.kind(), format!("valgrind: {error}")))?;
+        Ok(Self(child))
+    }
+
+    fn connect(&mut self, port: u16, target: &str) -> Result<Client> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            match Client::connect(port, target) {
+                Ok(client) => return Ok(client),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) if self.0.try_wait()?.is_some() => {
+                    return Err(Error::other("nginx did not start"));
+                }
+                Err(_) => sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    /// Lets nginx end by itself: callgrind writes its report then. A signal that comes just before nginx begins to
+    /// wait for events is noticed only when the next one comes.
+    fn stop(&mut self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.0.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                return Err(Error::other("nginx did not stop"));
+            }
+            Command::new("kill").arg(self.0.id().to_string()).status()?;
+            sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

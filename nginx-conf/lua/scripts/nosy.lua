@@ -1,0 +1,2 @@
+-- Reaches for what it was not given.
+return os.getenv("HOME")

@@ -1,0 +1,1 @@
+ngx.say("from a file ", ngx.var.uri)
