@@ -93,7 +93,7 @@ impl<'a> Pairs<'a> {
         Self { query, start: Some(0), limit: max, truncated: false, short }
     }
 
-    /// Whether the limit ended the iteration. Reference: also if nothing follows the last `&`.
+    /// Whether the limit ended the iteration, be it that nothing follows the last `&`.
     pub(crate) fn truncated(&self) -> bool {
         self.truncated
     }
