@@ -16,15 +16,8 @@ pub(crate) struct Row {
     pub(crate) headers: &'static str,
 }
 
-const NONE: Row = Row {
-    name: "",
-    target: 0.7,
-    http: "",
-    location: "",
-    file: "",
-    request: "/t",
-    headers: "",
-};
+const NONE: Row =
+    Row { name: "", target: 0.7, http: "", location: "", file: "", request: "/t", headers: "" };
 
 /// With `Host`, fifteen headers.
 const FOURTEEN_HEADERS: &str = "\
