@@ -102,7 +102,7 @@ fn bench() -> io::Result<()> {
 
     let mut floors = HashMap::new();
     for row in FLOORS {
-        floors.insert(row.headers, cost(&mut runs, row, &floor)?.0);
+        floors.insert(row.name, cost(&mut runs, row, &floor)?.0);
     }
     let mut lines = Vec::new();
     for row in rows {
@@ -115,7 +115,7 @@ fn bench() -> io::Result<()> {
             }
             None => None,
         };
-        let floor = floors.get(row.headers).copied().unwrap_or_default();
+        let floor = floors.get(row.floor).copied().unwrap_or_default();
         lines.push(Line { row, floor, theirs: their_cost, ours: our_cost });
     }
 

@@ -14,10 +14,20 @@ pub(crate) struct Row {
     pub(crate) request: &'static str,
     /// More lines of the request's header.
     pub(crate) headers: &'static str,
+    /// The name of the floor it is compared with.
+    pub(crate) floor: &'static str,
 }
 
-const NONE: Row =
-    Row { name: "", target: 0.7, http: "", location: "", file: "", request: "/t", headers: "" };
+const NONE: Row = Row {
+    name: "",
+    target: 0.7,
+    http: "",
+    location: "",
+    file: "",
+    request: "/t",
+    headers: "",
+    floor: "return 200",
+};
 
 /// With `Host`, fifteen headers.
 const FOURTEEN_HEADERS: &str = "\
@@ -31,9 +41,12 @@ const FOURTEEN_HEADERS: &str = "\
 
 const FLOOR: Row = Row { name: "return 200", location: "return 200 'hello\n';", ..NONE };
 
-/// What rows are compared with: a response made by nginx alone, to a request with the same headers.
-pub(crate) const FLOORS: &[Row] =
-    &[FLOOR, Row { name: "return 200 to 15 headers", headers: FOURTEEN_HEADERS, ..FLOOR }];
+/// What rows are compared with: a response made by nginx alone, to a request like theirs.
+pub(crate) const FLOORS: &[Row] = &[
+    FLOOR,
+    Row { name: "return 200 to 15 headers", headers: FOURTEEN_HEADERS, ..FLOOR },
+    Row { name: "return 302", location: "return 302 /elsewhere;", ..NONE },
+];
 
 pub(crate) const ROWS: &[Row] = &[
     Row { name: "empty chunk", location: "content_by_lua_block { }", ..NONE },
@@ -120,6 +133,7 @@ pub(crate) const ROWS: &[Row] = &[
                 ngx.say(h.accept, h["X-Request-Id"])
             }"#,
         headers: FOURTEEN_HEADERS,
+        floor: "return 200 to 15 headers",
         ..NONE
     },
     Row {
@@ -127,6 +141,7 @@ pub(crate) const ROWS: &[Row] = &[
         target: 0.4,
         location: r#"content_by_lua_block { ngx.say(#ngx.req.raw_header()) }"#,
         headers: FOURTEEN_HEADERS,
+        floor: "return 200 to 15 headers",
         ..NONE
     },
     Row {
@@ -141,6 +156,7 @@ pub(crate) const ROWS: &[Row] = &[
                 ngx.say("hello")
             }"#,
         headers: FOURTEEN_HEADERS,
+        floor: "return 200 to 15 headers",
         ..NONE
     },
     Row {
@@ -185,6 +201,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "redirect",
         target: 0.8,
         location: r#"content_by_lua_block { ngx.redirect("/elsewhere") }"#,
+        floor: "return 302",
         ..NONE
     },
     Row {
