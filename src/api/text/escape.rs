@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_was_escaped_comes_back() {
-        let text: Vec<u8> = (0..2000u32).map(|n| (n * 7919 >> 3) as u8).collect();
+        let text: Vec<u8> = (0..2000u32).map(|n| ((n * 7919) >> 3) as u8).collect();
         for len in 0..200 {
             for start in [0, 1, 500, 1300] {
                 let text = &text[start..start + len];
