@@ -36,6 +36,7 @@ const DOMAINS: &[&Domain] = &[
     &sleep::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
+    &request::body::DOMAIN,
     &response::DOMAIN,
     &control::DOMAIN,
     &ndk::DOMAIN,

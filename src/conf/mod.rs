@@ -137,6 +137,7 @@ pub(crate) struct LocConf {
     pub(crate) http10_buffering: ngx_flag_t,
     pub(crate) use_default_type: ngx_flag_t,
     pub(crate) transform_underscores: ngx_flag_t,
+    pub(crate) need_request_body: ngx_flag_t,
     chunks: [ChunkSlot; Phase::SLOTS],
 }
 
@@ -147,6 +148,7 @@ impl LocConf {
             http10_buffering: UNSET,
             use_default_type: UNSET,
             transform_underscores: UNSET,
+            need_request_body: UNSET,
             chunks: [None; Phase::SLOTS],
         }
     }
@@ -175,6 +177,7 @@ impl LocConf {
         inherit(&mut self.http10_buffering, outer.http10_buffering, 1);
         inherit(&mut self.use_default_type, outer.use_default_type, 1);
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
+        inherit(&mut self.need_request_body, outer.need_request_body, 0);
     }
 
     pub(crate) fn output_options(&self) -> Options {

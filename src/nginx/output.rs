@@ -477,7 +477,7 @@ fn new_buffer(r: Request, size: usize) -> Option<*mut ngx_chain_t> {
 }
 
 /// What marks our buffers among those of other modules.
-fn tag() -> sys::ngx_buf_tag_t {
+pub(super) fn tag() -> sys::ngx_buf_tag_t {
     ptr::from_ref(&slot::MODULE_TAG).cast_mut().cast()
 }
 
