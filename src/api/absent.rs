@@ -15,14 +15,10 @@ pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
 /// Tables that lua-resty-core adds to.
 fn setup(stack: Stack, _: &Found) {
-    for table in [b"req".as_slice(), b"location", b"socket", b"thread", b"timer", b"re"] {
+    for table in [b"req".as_slice(), b"location", b"socket", b"timer", b"re"] {
         super::push_table(stack, table);
         stack.pop(1);
     }
-    stack.new_table(0, 0);
-    stack.new_table(0, 2);
-    stack.set_metatable(-2);
-    stack.set_raw_field(-2, b"arg");
     for table in
         [b"__tcp_cosocket_mt".as_slice(), b"__tcp_req_cosocket_mt", b"__tcp_raw_req_cosocket_mt"]
     {
@@ -38,7 +34,6 @@ local missing = {
     "location.capture", "location.capture_multi",
     "req.socket",
     "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
-    "thread.spawn", "thread.wait", "thread.kill",
     "timer.at", "timer.every", "timer.pending_count", "timer.running_count",
     "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",
 }
@@ -96,14 +91,10 @@ macro_rules! absent {
 absent! {
     ngx_http_lua_ffi_compile_regex
     ngx_http_lua_ffi_compile_replace_template
-    ngx_http_lua_ffi_copy_body_filter_param_body
     ngx_http_lua_ffi_create_script_engine
     ngx_http_lua_ffi_destroy_regex
     ngx_http_lua_ffi_destroy_script_engine
     ngx_http_lua_ffi_exec_regex
-    ngx_http_lua_ffi_get_body_filter_param_body
-    ngx_http_lua_ffi_get_body_filter_param_eof
-    ngx_http_lua_ffi_get_setby_param
     ngx_http_lua_ffi_init_script_engine
     ngx_http_lua_ffi_script_eval_data
     ngx_http_lua_ffi_script_eval_len

@@ -82,7 +82,7 @@ pub(super) fn need_body(ctx: &RequestCtx, on_read: OnRead) -> Option<Outcome> {
     if LocConf::of(r).need_request_body == 0 {
         return None;
     }
-    if ctx.body.get() == BodyWait::Phase {
+    if ctx.body_wait.get() == BodyWait::Phase {
         return Some(Outcome::Suspend);
     }
     if body::is_asked_for(r) {
@@ -91,7 +91,7 @@ pub(super) fn need_body(ctx: &RequestCtx, on_read: OnRead) -> Option<Outcome> {
     match body::read(r, on_read) {
         Reading::Done => None,
         Reading::Waiting => {
-            ctx.body.set(BodyWait::Phase);
+            ctx.body_wait.set(BodyWait::Phase);
             Some(Outcome::Suspend)
         }
         Reading::Failed(code) => Some(Outcome::from_code(code)),
@@ -110,8 +110,8 @@ unsafe extern "C" fn on_body_read(r: *mut ngx_http_request_t) {
 
 /// Whether a phase of `r` waits for the body; it does not any more.
 pub(super) fn take_body_wait(r: Request) -> bool {
-    let waiting = RequestCtx::of(r).filter(|ctx| ctx.body.get() == BodyWait::Phase);
-    waiting.inspect(|ctx| ctx.body.set(BodyWait::Nobody)).is_some()
+    let waiting = RequestCtx::of(r).filter(|ctx| ctx.body_wait.get() == BodyWait::Phase);
+    waiting.inspect(|ctx| ctx.body_wait.set(BodyWait::Nobody)).is_some()
 }
 
 fn chunk_of(r: Request, phase: Phase) -> Option<&'static Chunk> {

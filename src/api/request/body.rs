@@ -38,11 +38,11 @@ struct ReadBody {
 
 impl ReadBody {
     fn new(ctx: &RequestCtx, waker: Waker) -> Self {
-        let waiting = match ctx.body.get() {
+        let waiting = match ctx.body_wait.get() {
             BodyWait::Coroutines(n) => n,
             BodyWait::Nobody | BodyWait::Phase => 0,
         };
-        ctx.body.set(BodyWait::Coroutines(waiting + 1));
+        ctx.body_wait.set(BodyWait::Coroutines(waiting + 1));
         Self { waker, read: Cell::new(false) }
     }
 }
@@ -57,10 +57,10 @@ impl Suspension for ReadBody {
 impl Drop for ReadBody {
     fn drop(&mut self) {
         let Some(ctx) = self.waker.context().filter(|_| !self.read.get()) else { return };
-        match ctx.body.get() {
-            BodyWait::Coroutines(n @ 2..) => ctx.body.set(BodyWait::Coroutines(n - 1)),
+        match ctx.body_wait.get() {
+            BodyWait::Coroutines(n @ 2..) => ctx.body_wait.set(BodyWait::Coroutines(n - 1)),
             _ => {
-                ctx.body.set(BodyWait::Nobody);
+                ctx.body_wait.set(BodyWait::Nobody);
                 body::abandon(ctx.request);
             }
         }
@@ -74,8 +74,8 @@ unsafe extern "C" fn on_body_read(r: *mut ngx_http_request_t) {
     guard((), || {
         debug!(r.log(), "lua req body post read, c:{}", r.count());
         let Some(ctx) = RequestCtx::of(r) else { return };
-        if matches!(ctx.body.get(), BodyWait::Coroutines(_)) {
-            ctx.body.set(BodyWait::Nobody);
+        if matches!(ctx.body_wait.get(), BodyWait::Coroutines(_)) {
+            ctx.body_wait.set(BodyWait::Nobody);
             ctx.wake_on_body();
         }
     });
@@ -92,7 +92,7 @@ fn read_body(call: &Call<'_>) -> Result<core::result::Result<(), Yield>> {
         return Err(Error::raise("no co ctx found"));
     }
     debug!(r.log(), "lua start to read buffered request body");
-    let reading = match ctx.body.get() {
+    let reading = match ctx.body_wait.get() {
         BodyWait::Coroutines(_) => Reading::Waiting,
         BodyWait::Nobody | BodyWait::Phase => body::read(r, on_body_read),
     };

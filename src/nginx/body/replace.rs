@@ -10,11 +10,12 @@ use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
+use crate::nginx::Request;
+use crate::nginx::chain::Tag;
 use crate::nginx::headers::{Mode, request as headers};
 use crate::nginx::sys::{
     self, ngx_buf_t, ngx_chain_t, ngx_http_request_body_t, ngx_http_request_t,
 };
-use crate::nginx::{Request, output};
 
 /// Why the body stays as it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -215,7 +216,7 @@ fn appendable(r: Request) -> Result<(RequestBody, *mut ngx_buf_t)> {
             return Err(NotReplaced::NotInitialized);
         }
         let b = (*body).buf;
-        if b.is_null() || (*b).tag != output::tag() || (*(*body).bufs).buf != b {
+        if b.is_null() || (*b).tag != Tag::RequestBody.as_ptr() || (*(*body).bufs).buf != b {
             return Err(NotReplaced::NotInitialized);
         }
         Ok((body, b))
@@ -259,7 +260,7 @@ unsafe fn own_buffer(r: Request, body: RequestBody) -> Result<*mut ngx_buf_t> {
         let pool = r.pool().as_ptr();
         let mut link = (*body).bufs;
         clear(body);
-        if link.is_null() || (*(*link).buf).tag != output::tag() {
+        if link.is_null() || (*(*link).buf).tag != Tag::RequestBody.as_ptr() {
             link = sys::ngx_alloc_chain_link(pool);
             let b = sys::ngx_palloc(pool, size_of::<ngx_buf_t>()).cast::<ngx_buf_t>();
             if link.is_null() || b.is_null() {
@@ -272,7 +273,7 @@ unsafe fn own_buffer(r: Request, body: RequestBody) -> Result<*mut ngx_buf_t> {
         (*link).next = ptr::null_mut();
         let b = (*link).buf;
         b.write(core::mem::zeroed());
-        (*b).tag = output::tag();
+        (*b).tag = Tag::RequestBody.as_ptr();
         (*body).bufs = link;
         Ok(b)
     }
