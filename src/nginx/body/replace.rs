@@ -193,7 +193,9 @@ pub(crate) fn finish(r: Request) -> Result<()> {
     set_length(r, length)
 }
 
-/// The body of `r`, if it may have another.
+/// The body of `r`, if it may have another: nginx has all of it, and will not touch it again.
+///
+/// Reference: it replaces a body that nginx is still reading, too, and nginx reads into what it was given.
 fn replaceable(r: Request) -> Result<RequestBody> {
     // SAFETY: [request-alive]
     unsafe {
@@ -201,7 +203,7 @@ fn replaceable(r: Request) -> Result<RequestBody> {
             return Err(NotReplaced::Discarded);
         }
         let body = (*r.as_ptr()).request_body;
-        if body.is_null() { Err(NotReplaced::Unread) } else { Ok(body) }
+        if body.is_null() || (*body).rest > 0 { Err(NotReplaced::Unread) } else { Ok(body) }
     }
 }
 

@@ -346,3 +346,157 @@ hello
 --- no_error_log
 [error]
 [alert]
+
+
+
+=== several light threads read the body
+--- config
+    location = /t {
+        content_by_lua_block {
+            local function read(n)
+                ngx.req.read_body()
+                return n .. ": " .. ngx.req.get_body_data()
+            end
+            local a, b = ngx.thread.spawn(read, 1), ngx.thread.spawn(read, 2)
+            ngx.say(select(2, ngx.thread.wait(a)))
+            ngx.say(select(2, ngx.thread.wait(b)))
+        }
+    }
+--- request eval
+[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.02}]]
+--- response_body
+1: hello
+2: hello
+--- no_error_log
+[error]
+[alert]
+
+
+
+=== a thread that reads is killed, another one reads on
+--- config
+    location = /t {
+        access_by_lua_block {
+            local a = ngx.thread.spawn(function() ngx.req.read_body() end)
+            local b = ngx.thread.spawn(function()
+                ngx.req.read_body()
+                return ngx.req.get_body_data()
+            end)
+            ngx.thread.kill(a)
+            ngx.ctx.body = select(2, ngx.thread.wait(b))
+        }
+        content_by_lua_block { ngx.say(ngx.ctx.body) }
+    }
+--- request eval
+[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.02}]]
+--- response_body
+hello
+--- no_error_log
+[error]
+[alert]
+
+
+
+=== the request ends while a thread reads, in content
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.thread.spawn(function()
+                ngx.req.read_body()
+                ngx.log(ngx.ERR, "not reached")
+            end)
+            ngx.say("no need for it")
+            if ngx.var.arg_sleep then ngx.sleep(0.001) end
+            ngx.exit(200)
+        }
+    }
+    location = /access {
+        access_by_lua_block {
+            ngx.thread.spawn(function()
+                ngx.req.read_body()
+                ngx.log(ngx.ERR, "not reached")
+            end)
+            ngx.sleep(0.001)
+            ngx.exit(204)
+        }
+    }
+--- raw_request eval
+"POST /t HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nhel"
+--- response_body
+no need for it
+--- error_log
+lua deleting light thread
+--- no_error_log
+[error]
+[alert]
+
+
+
+=== the request ends while a thread reads, in content, later
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.thread.spawn(function()
+                ngx.req.read_body()
+                ngx.log(ngx.ERR, "not reached")
+            end)
+            ngx.say("no need for it")
+            if ngx.var.arg_sleep then ngx.sleep(0.001) end
+            ngx.exit(200)
+        }
+    }
+    location = /access {
+        access_by_lua_block {
+            ngx.thread.spawn(function()
+                ngx.req.read_body()
+                ngx.log(ngx.ERR, "not reached")
+            end)
+            ngx.sleep(0.001)
+            ngx.exit(204)
+        }
+    }
+--- raw_request eval
+"POST /t?sleep=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nhel"
+--- response_body
+no need for it
+--- error_log
+lua deleting light thread
+--- no_error_log
+[error]
+[alert]
+
+
+
+=== the request ends while a thread reads, in access
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.thread.spawn(function()
+                ngx.req.read_body()
+                ngx.log(ngx.ERR, "not reached")
+            end)
+            ngx.say("no need for it")
+            if ngx.var.arg_sleep then ngx.sleep(0.001) end
+            ngx.exit(200)
+        }
+    }
+    location = /access {
+        access_by_lua_block {
+            ngx.thread.spawn(function()
+                ngx.req.read_body()
+                ngx.log(ngx.ERR, "not reached")
+            end)
+            ngx.sleep(0.001)
+            ngx.exit(204)
+        }
+    }
+--- raw_request eval
+"POST /access HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nhel"
+--- error_code: 204
+--- response_headers
+Connection: close
+--- error_log
+lua deleting light thread
+--- no_error_log
+[error]
+[alert]

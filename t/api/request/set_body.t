@@ -324,3 +324,30 @@ append_body: bad argument #1 to '?' (string expected, got nil)
 finish_body: expecting 0 argument but seen 1
 --- no_error_log
 [error]
+
+
+
+=== a body that is still being read cannot be replaced
+--- config
+    location = /t {
+        content_by_lua_block {
+            local reader = ngx.thread.spawn(function() ngx.req.read_body() end)
+            for _, name in ipairs { "set_body_data", "set_body_file" } do
+                ngx.say(select(2, pcall(ngx.req[name], "x")))
+            end
+            ngx.say(select(2, pcall(ngx.req.init_body)))
+            ngx.thread.wait(reader)
+            ngx.req.set_body_data(ngx.req.get_body_data() .. "!")
+            ngx.say(ngx.req.get_body_data())
+        }
+    }
+--- request eval
+[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.02}]]
+--- response_body
+request body not read yet
+request body not read yet
+request body not read yet
+hello!
+--- no_error_log
+[error]
+[alert]
