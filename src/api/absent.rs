@@ -30,7 +30,7 @@ fn setup(stack: Stack, _: &Found) {
 /// What is served later, as paths below `ngx`.
 const LUA_NAMES: &[u8] = br#"
 local missing = {
-    "on_abort", "run_worker_thread",
+    "run_worker_thread",
     "location.capture", "location.capture_multi",
     "req.socket",
     "socket.tcp", "socket.udp", "socket.stream", "socket.connect",

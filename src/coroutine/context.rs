@@ -76,6 +76,8 @@ pub(crate) struct RequestCtx {
     ready: Cell<Option<Co>>,
     pub(super) asked: Cell<Ask>,
     leave: Cell<Option<Leave>>,
+    /// The light thread that starts when the client goes.
+    abort_handler: Cell<Option<Co>>,
     /// The reference of `ngx.ctx`'s table, in the table that lua-resty-core keeps.
     ctx_ref: Cell<c_int>,
     cleanup: CleanupPlace,
@@ -112,6 +114,7 @@ impl RequestCtx {
             ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
             leave: Cell::new(None),
+            abort_handler: Cell::new(None),
             ctx_ref: Cell::new(LUA_NOREF),
             cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
@@ -309,6 +312,10 @@ impl RequestCtx {
         }
         let parent = co.parent.get();
         co.set_parent(None);
+        if self.abort_handler.get() == Some(co) {
+            // It stands for having been called.
+            return;
+        }
         self.unready(co);
         self.unlink(co);
         co.thread.release(self.vm);
@@ -373,7 +380,7 @@ impl RequestCtx {
     }
 
     /// Runs what is ready, from an nginx event; the request may be gone afterwards.
-    pub(super) fn drive(&self) {
+    pub(crate) fn drive(&self) {
         (self.drive.get())(self);
     }
 
@@ -435,6 +442,25 @@ impl RequestCtx {
                 }
             }
         }
+    }
+
+    pub(crate) fn abort_handler(&self) -> Option<Co> {
+        self.abort_handler.get()
+    }
+
+    pub(crate) fn set_abort_handler(&self, co: Co) {
+        co.set_parent(self.current.get());
+        self.abort_handler.set(Some(co));
+    }
+
+    /// Makes the light thread that waits for the client to go ready; `false` if it has been before.
+    pub(crate) fn start_abort_handler(&self) -> bool {
+        let waits = |co: &Co| co.status() == Status::Suspended;
+        let Some(co) = self.abort_handler.get().filter(waits) else { return false };
+        co.set_status(Status::Running);
+        self.threads.set(self.threads.get() + 1);
+        self.make_ready(co);
+        true
     }
 
     /// The running coroutine has got what it waited for: its other threads are not awaited any more.
@@ -520,6 +546,7 @@ impl RequestCtx {
         self.ready.set(None);
         self.current.set(None);
         self.threads.set(0);
+        self.abort_handler.set(None);
         while let Some(co) = self.others.get() {
             self.others.set(co.next.take());
             co.cancel();

@@ -37,6 +37,7 @@ const ROWS: &[ngx_command_t] = &[
     flag(c"lua_transform_underscores_in_response_headers", EVERYWHERE, LOCATION, offset_of!(LocConf, transform_underscores)),
     flag(c"lua_use_default_type", EVERYWHERE, LOCATION, offset_of!(LocConf, use_default_type)),
     flag(c"lua_http10_buffering", EVERYWHERE, LOCATION, offset_of!(LocConf, http10_buffering)),
+    flag(c"lua_check_client_abort", EVERYWHERE, LOCATION, offset_of!(LocConf, check_client_abort)),
 
     by_lua(c"init_by_lua", HTTP, &INIT, Form::String),
     by_lua(c"init_by_lua_block", HTTP, &INIT, Form::Block),

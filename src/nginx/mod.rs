@@ -5,6 +5,7 @@
 pub(crate) mod body;
 pub(crate) mod browser;
 mod chain;
+pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod detached;
 pub(crate) mod digest;

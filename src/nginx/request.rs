@@ -193,6 +193,16 @@ impl Request {
         unsafe { (*self.as_ptr()).write_event_handler = Some(sys::ngx_http_core_run_phases) }
     }
 
+    /// Whether nginx has finalized the request, though something still holds it.
+    pub(crate) fn is_done(self) -> bool {
+        unsafe { ngx_http_request_t::done_raw(self.as_ptr()) != 0 }
+    }
+
+    /// Nothing more is to be written to the client.
+    pub(crate) fn mark_client_gone(self) {
+        unsafe { (*self.connection()).set_error(1) }
+    }
+
     pub(crate) fn ignore_reads(self) {
         unsafe { (*self.as_ptr()).read_event_handler = Some(sys::ngx_http_block_reading) }
     }

@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 use super::postpone::{self, Turn};
 use super::{boot, load};
-use crate::api::output;
+use crate::api::{abort, output};
 use crate::conf::{Chunk, LocConf, SrvConf};
 use crate::coroutine::{BodyWait, Leave, RequestCtx, Run};
 use crate::nginx::body::{self, OnRead, Reading};
@@ -142,7 +142,9 @@ pub(super) fn start(
 ) -> Result<Run, Outcome> {
     let r = ctx.request;
     let entry = ctx.start(phase, drive, |stack| load::push(r, ctx.vm, chunk, stack))?;
-    r.ignore_reads();
+    if !abort::watch(r) {
+        return Err(Outcome::Abort);
+    }
     Ok(match ctx.run(entry, 0) {
         Run::Suspended => ctx.run_ready(),
         ended => ended,
@@ -230,6 +232,7 @@ fn exec(ctx: &RequestCtx, target: Target) -> Outcome {
             ),
         );
     }
+    r.ignore_reads();
     match Outcome::from_code(r.redirect(target)) {
         failed @ (Outcome::Abort | Outcome::End(300..)) => failed,
         _ => Outcome::Redirected,
