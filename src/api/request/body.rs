@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use super::lua::client;
-use crate::api::Domain;
+use crate::api::{Domain, abort};
 use crate::coroutine::{BodyWait, Leave, RequestCtx, Suspension, Waker, in_phase, request_of};
 use crate::nginx::body::replace::{self, FileFate, NotReplaced};
 use crate::nginx::body::{self, Body, Reading};
@@ -76,6 +76,8 @@ unsafe extern "C" fn on_body_read(r: *mut ngx_http_request_t) {
         let Some(ctx) = RequestCtx::of(r) else { return };
         if matches!(ctx.body_wait.get(), BodyWait::Coroutines(_)) {
             ctx.body_wait.set(BodyWait::Nobody);
+            // nginx read for itself up to now. If it cannot watch for more, nobody needs it to.
+            let _ = abort::watch(r);
             ctx.wake_on_body();
         }
     });

@@ -49,7 +49,8 @@ pub(crate) fn read(r: Request, on_read: OnRead) -> Reading {
     }
 }
 
-/// Nobody waits for the rest of the body any more: the connection cannot be used again.
+/// Nobody waits for the rest of the body any more: it is left unread, and the connection cannot be used
+/// again.
 pub(crate) fn abandon(r: Request) {
     // SAFETY: [request-alive]; the connection's events live as long as it does.
     unsafe {
@@ -59,6 +60,7 @@ pub(crate) fn abandon(r: Request) {
         }
         ngx_http_request_t::set_keepalive_raw(r.as_ptr(), 0);
     }
+    r.ignore_reads();
 }
 
 /// Whether somebody has asked nginx to read the body.

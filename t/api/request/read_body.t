@@ -500,3 +500,51 @@ lua deleting light thread
 --- no_error_log
 [error]
 [alert]
+
+
+
+=== after a killed reader, the client's pace does not matter
+--- config
+    location = /t {
+        client_body_timeout 30ms;
+        content_by_lua_block {
+            ngx.thread.kill(ngx.thread.spawn(function() ngx.req.read_body() end))
+            ngx.sleep(0.1)
+            ngx.say("slept")
+        }
+    }
+--- raw_request eval
+["POST /t HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nhel", "lo"]
+--- raw_request_middle_delay: 0.02
+--- response_body
+slept
+--- no_error_log
+[error]
+[alert]
+
+
+
+=== the client is watched again when the body is there
+--- config
+    location = /t {
+        lua_check_client_abort on;
+        content_by_lua_block {
+            ngx.req.read_body()
+            ngx.sleep(5)
+        }
+        log_by_lua_block { ngx.log(ngx.WARN, "status ", ngx.status) }
+    }
+--- raw_request eval
+["POST /t HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel", "lo"]
+--- raw_request_middle_delay: 0.01
+--- timeout: 0.05
+--- abort
+--- ignore_response
+--- wait: 0.1
+--- error_log
+lua read buffered request body requires I/O interruptions
+client prematurely closed connection
+lua clean up the timer for pending ngx.sleep
+--- no_error_log
+[error]
+[alert]
