@@ -143,6 +143,7 @@ expecting 0 arguments but seen 1
     location = /t { return 200; }
 --- request
 GET /t
+--- response_body
 --- error_log
 get_body_data: API disabled in the current context
 get_body_file: API disabled in the current context
