@@ -32,8 +32,6 @@ const LUA_NAMES: &[u8] = br#"
 local missing = {
     "run_worker_thread",
     "location.capture", "location.capture_multi",
-    "req.read_body", "req.discard_body", "req.get_body_data", "req.get_body_file",
-    "req.set_body_data", "req.set_body_file", "req.init_body", "req.append_body", "req.finish_body",
     "req.socket",
     "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
     "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",

@@ -42,6 +42,7 @@ const DOMAINS: &[&Domain] = &[
     &timer::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
+    &request::body::DOMAIN,
     &arg::DOMAIN,
     &response::DOMAIN,
     &control::DOMAIN,

@@ -158,6 +158,7 @@ pub(crate) struct LocConf {
     pub(crate) check_client_abort: ngx_flag_t,
     pub(crate) use_default_type: ngx_flag_t,
     pub(crate) transform_underscores: ngx_flag_t,
+    pub(crate) need_request_body: ngx_flag_t,
     chunks: [ChunkSlot; Phase::SLOTS],
 }
 
@@ -169,6 +170,7 @@ impl LocConf {
             check_client_abort: UNSET,
             use_default_type: UNSET,
             transform_underscores: UNSET,
+            need_request_body: UNSET,
             chunks: [None; Phase::SLOTS],
         }
     }
@@ -198,6 +200,7 @@ impl LocConf {
         inherit(&mut self.check_client_abort, outer.check_client_abort, 0);
         inherit(&mut self.use_default_type, outer.use_default_type, 1);
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
+        inherit(&mut self.need_request_body, outer.need_request_body, 0);
     }
 
     pub(crate) fn output_options(&self) -> Options {

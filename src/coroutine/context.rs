@@ -44,10 +44,21 @@ pub(crate) enum Leave {
     Jump,
 }
 
+/// Who waits for nginx to read the request's body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BodyWait {
+    Nobody,
+    /// A phase that starts when it is there (`lua_need_request_body`).
+    Phase,
+    /// So many coroutines (`ngx.req.read_body`).
+    Coroutines(u32),
+}
+
 pub(crate) struct RequestCtx {
     pub(crate) request: Request,
     pub(crate) vm: Vm,
     pub(crate) output: Output,
+    pub(crate) body_wait: Cell<BodyWait>,
     /// What the location's body filter sees of the response.
     pub(crate) body: FilteredBody,
     /// The arguments of the `set_by_lua*` that runs.
@@ -91,6 +102,7 @@ impl RequestCtx {
             request: r,
             vm,
             output: Output::new(options),
+            body_wait: Cell::new(BodyWait::Nobody),
             body: FilteredBody::new(),
             set_args: Cell::new(Values::NONE),
             phase: Cell::new(Phase::Init),
@@ -523,10 +535,20 @@ impl RequestCtx {
     /// A write event of the client's connection: wakes the coroutines whose wait it ends. The request
     /// may be gone afterwards.
     pub(crate) fn wake_on_write(&self) {
+        self.wake_if(|suspension| suspension.on_write_event());
+    }
+
+    /// nginx has read the body: wakes the coroutines that wait for it. The request may be gone
+    /// afterwards.
+    pub(crate) fn wake_on_body(&self) {
+        self.wake_if(|suspension| suspension.on_body_read());
+    }
+
+    fn wake_if(&self, ends: impl Fn(&dyn Suspension) -> bool) {
         let mut woken = None;
         for co in self.coroutines() {
             let Some(suspension) = co.waiting.take() else { continue };
-            if !suspension.on_write_event() {
+            if !ends(&*suspension) {
                 co.waiting.set(Some(suspension));
             } else {
                 co.results.set(suspension.results(co.stack()));

@@ -76,6 +76,11 @@ impl Request {
         unsafe { *self.main().count_ptr() += 1 }
     }
 
+    /// Gives up a hold where somebody else keeps the request alive.
+    pub(crate) fn release(self) {
+        unsafe { *self.main().count_ptr() -= 1 }
+    }
+
     /// `count:16` is the first field of its unit: read as the plain u16 it is, because the generated
     /// accessor walks it bit by bit.
     fn count_ptr(self) -> *mut u16 {
