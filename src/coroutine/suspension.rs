@@ -39,6 +39,15 @@ impl Waker {
         self.co.ctx.get().map(|ctx| unsafe { ctx.as_ref() })
     }
 
+    /// Lets the suspended call return when the request's coroutines are run next. For handlers that the
+    /// event loop does not call: nothing of Lua runs here.
+    pub(crate) fn wake_later(self) {
+        let Some(ctx) = self.context() else { return };
+        let Some(suspension) = self.co.waiting.take() else { return };
+        self.co.results.set(suspension.results(self.co.stack()));
+        ctx.make_ready(self.co);
+    }
+
     /// Lets the suspended call return, and runs the coroutine on. For handlers that the event loop
     /// calls: the request, and everything that belongs to it, may be gone afterwards.
     pub(crate) fn wake(self) {

@@ -4,6 +4,7 @@
 //! one keeps to the guarantees of SAFETY.md ([request-alive], [pool-outlives-request]).
 pub(crate) mod body;
 pub(crate) mod browser;
+pub(crate) mod capture;
 pub(crate) mod config;
 pub(crate) mod detached;
 pub(crate) mod digest;
@@ -19,6 +20,7 @@ pub(crate) mod process;
 pub(crate) mod raw_header;
 pub(crate) mod request;
 pub(crate) mod slot;
+pub(crate) mod subrequest;
 pub(crate) mod sys;
 pub(crate) mod time;
 pub(crate) mod uri;

@@ -90,7 +90,7 @@ fn add_listed(stack: Stack, table: i32, r: Request, raw: bool, limit: usize) {
 }
 
 /// Adds a value to the table: a name that comes again has an array of its values. stack: [-2, +0, m]
-fn add(stack: Stack, table: i32) {
+pub(crate) fn add(stack: Stack, table: i32) {
     stack.push_value(-2);
     stack.raw_get(table);
     match stack.kind(-1) {
