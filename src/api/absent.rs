@@ -15,14 +15,10 @@ pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
 /// Tables that lua-resty-core adds to.
 fn setup(stack: Stack, _: &Found) {
-    for table in [b"req".as_slice(), b"location", b"socket", b"thread", b"timer", b"re"] {
+    for table in [b"req".as_slice(), b"socket", b"thread", b"timer", b"re"] {
         super::push_table(stack, table);
         stack.pop(1);
     }
-    stack.new_table(0, 0);
-    stack.new_table(0, 2);
-    stack.set_metatable(-2);
-    stack.set_raw_field(-2, b"arg");
     for table in
         [b"__tcp_cosocket_mt".as_slice(), b"__tcp_req_cosocket_mt", b"__tcp_raw_req_cosocket_mt"]
     {
@@ -35,7 +31,6 @@ fn setup(stack: Stack, _: &Found) {
 const LUA_NAMES: &[u8] = br#"
 local missing = {
     "on_abort", "run_worker_thread",
-    "location.capture", "location.capture_multi",
     "req.read_body", "req.discard_body", "req.get_body_data", "req.get_body_file",
     "req.set_body_data", "req.set_body_file", "req.init_body", "req.append_body", "req.finish_body",
     "req.socket",
@@ -98,14 +93,10 @@ macro_rules! absent {
 absent! {
     ngx_http_lua_ffi_compile_regex
     ngx_http_lua_ffi_compile_replace_template
-    ngx_http_lua_ffi_copy_body_filter_param_body
     ngx_http_lua_ffi_create_script_engine
     ngx_http_lua_ffi_destroy_regex
     ngx_http_lua_ffi_destroy_script_engine
     ngx_http_lua_ffi_exec_regex
-    ngx_http_lua_ffi_get_body_filter_param_body
-    ngx_http_lua_ffi_get_body_filter_param_eof
-    ngx_http_lua_ffi_get_setby_param
     ngx_http_lua_ffi_init_script_engine
     ngx_http_lua_ffi_script_eval_data
     ngx_http_lua_ffi_script_eval_len

@@ -9,8 +9,8 @@ use super::ffi::{self, Out, Rc};
 use crate::coroutine::RequestCtx;
 use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::{Log, debug, guard};
-use crate::vm::{Stack, Vm};
 use crate::vm::sys::LUA_NOREF;
+use crate::vm::{Stack, Vm};
 
 /// The registry's name of lua-resty-core's table of tables.
 pub(super) const TABLES: &[u8] = b"ngx_lua_ctx_tables";

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::coroutine::RequestCtx;
+use crate::nginx::Request;
 use crate::nginx::sys::ngx_http_request_t;
-use crate::nginx::{Level, Log, Request};
 
 /// Return codes that lua-resty-core knows (`FFI_*` in `resty.core.base`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +14,7 @@ use crate::nginx::{Level, Log, Request};
 pub(crate) enum Rc {
     Ok = 0,
     Error = -1,
+    Again = -2,
     Done = -4,
     Declined = -5,
     NoRequestContext = -100,
@@ -105,10 +106,7 @@ pub(crate) fn call<T: Into<c_int>>(
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => return value.into(),
         Ok(Err(failure)) => failure,
-        Err(_) => {
-            Log::cycle().write(Level::Alert, b"lua: a bug of the module in an exported call");
-            FfiError::message(c"internal error (this is a bug)")
-        }
+        Err(_) => FfiError::message(c"internal error (this is a bug)"),
     };
     if let (Some(err), Some(message)) = (err, failure.message) {
         err.set(message.as_ptr());

@@ -12,6 +12,7 @@ pub(crate) use chunk::Chunk;
 
 use crate::nginx::config::{ConfLevel, Config};
 use crate::nginx::output::Options;
+use crate::nginx::script::Arguments;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
 use crate::nginx::{Phase, Phases, Request, slot};
 use crate::vm::Vm;
@@ -21,6 +22,12 @@ const UNSET: ngx_int_t = -1;
 
 /// A chunk, if the level has one for a phase; shared by all levels that inherit it.
 type ChunkSlot = Option<&'static Chunk>;
+
+/// A `set_by_lua*` directive; the rewrite module's code for it leads here.
+pub(crate) struct SetVar {
+    pub(crate) chunk: Chunk,
+    pub(crate) args: Arguments,
+}
 
 /// `http {}`-level settings, and what belongs to the cycle as a whole.
 #[repr(C)]
@@ -181,6 +188,7 @@ impl LocConf {
         Options {
             http10_buffering: self.http10_buffering != 0,
             use_default_type: self.use_default_type != 0,
+            sends_each_write: self.chunk(Phase::BodyFilter).is_some(),
         }
     }
 }

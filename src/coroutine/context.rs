@@ -14,8 +14,9 @@ use super::task::{Co, Role, Status};
 use crate::conf::{LocConf, MainConf};
 use crate::nginx::pool::DestroyPlace;
 use crate::nginx::request::CleanupPlace;
+use crate::nginx::script::Values;
 use crate::nginx::uri::Target;
-use crate::nginx::{Log, Output, Phase, Phases, Request, slot, trace};
+use crate::nginx::{FilteredBody, Log, Output, Phase, Phases, Request, slot, trace};
 use crate::vm::sys::LUA_NOREF;
 use crate::vm::{Call, Error, Result, Stack, Thread, Vm, Yield};
 
@@ -45,6 +46,10 @@ pub(crate) struct RequestCtx {
     pub(crate) request: Request,
     pub(crate) vm: Vm,
     pub(crate) output: Output,
+    /// What the location's body filter sees of the response.
+    pub(crate) body: FilteredBody,
+    /// The arguments of the `set_by_lua*` that runs.
+    pub(crate) set_args: Cell<Values>,
     phase: Cell<Phase>,
     /// The phases whose handler has started and not let the request go on.
     entered: Cell<Phases>,
@@ -84,6 +89,8 @@ impl RequestCtx {
             request: r,
             vm,
             output: Output::new(options),
+            body: FilteredBody::new(),
+            set_args: Cell::new(Values::NONE),
             phase: Cell::new(Phase::Init),
             entered: Cell::new(Phases::NONE),
             entry: Cell::new(None),
@@ -126,6 +133,22 @@ impl RequestCtx {
 
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.phase.set(phase);
+    }
+
+    /// Runs `body` in `phase`, and comes back to the phase that runs now.
+    pub(crate) fn within<T>(&self, phase: Phase, body: impl FnOnce() -> T) -> T {
+        let outer = self.phase.replace(phase);
+        let result = body();
+        self.phase.set(outer);
+        result
+    }
+
+    /// Forgets what earlier phases left: `set_by_lua*` begins anew.
+    pub(crate) fn reset(&self) {
+        trace!(self, "lua reset ctx");
+        self.drop_coroutines();
+        self.entered.set(Phases::NONE);
+        self.leave.set(None);
     }
 
     pub(crate) fn has_entered(&self, phase: Phase) -> bool {
@@ -194,6 +217,7 @@ impl RequestCtx {
             self.drop_coroutines();
         }
         self.debugs.set(self.log().debugs());
+        self.output.configure(LocConf::of(self.request).output_options());
         self.leave.set(None);
         self.asked.set(Ask::Wait);
         self.phase.set(phase);
@@ -310,6 +334,13 @@ impl RequestCtx {
         self.asked.set(Ask::Wait);
         co.waiting.set(Some(suspension));
         Ok(Yield::NOTHING)
+    }
+
+    /// The running coroutine does not wait after all.
+    pub(crate) fn cancel_current(&self) {
+        if let Some(co) = self.current.get() {
+            co.cancel();
+        }
     }
 
     /// Whether some coroutine waits for subrequests.

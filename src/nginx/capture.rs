@@ -2,31 +2,24 @@
 //!
 //! They stand behind the filters for Lua code, which see a subrequest's response as any other.
 #![allow(unsafe_code)]
-use core::ffi::c_void;
-use core::mem::transmute;
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
-
 use super::Request;
-use super::sys::{self, ngx_chain_t, ngx_http_request_t, ngx_int_t};
-
-pub(crate) type HeaderFilter = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
-pub(crate) type BodyFilter =
-    unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_t) -> ngx_int_t;
+use super::filter::{BodyFilter, HeaderFilter};
+use super::sys::{self, ngx_chain_t, ngx_int_t};
 
 /// The filters behind ours.
-static NEXT_HEADER: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
-static NEXT_BODY: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+static mut NEXT_HEADER: Option<HeaderFilter> = None;
+static mut NEXT_BODY: Option<BodyFilter> = None;
 
-// SAFETY (of the blocks below): [single-thread]; nginx's own filters are in place before any module's, so
-// no pointer is null; the statics hold what was stored by `add_filters`.
+// SAFETY (of the blocks below): [single-thread]: the statics, ours and nginx's, are written while a
+// configuration is read.
 
 /// Makes the filters see responses before the filters that are there.
 pub(crate) fn add_filters(headers: HeaderFilter, body: BodyFilter) {
     // SAFETY: see above.
     unsafe {
-        NEXT_HEADER.store(transmute(sys::ngx_http_top_header_filter), Relaxed);
+        NEXT_HEADER = sys::ngx_http_top_header_filter;
         sys::ngx_http_top_header_filter = Some(headers);
-        NEXT_BODY.store(transmute(sys::ngx_http_top_body_filter), Relaxed);
+        NEXT_BODY = sys::ngx_http_top_body_filter;
         sys::ngx_http_top_body_filter = Some(body);
     }
 }
@@ -34,19 +27,13 @@ pub(crate) fn add_filters(headers: HeaderFilter, body: BodyFilter) {
 /// Hands the headers on.
 pub(crate) fn next_header(r: Request) -> ngx_int_t {
     // SAFETY: see above; [request-alive].
-    unsafe {
-        let next: Option<HeaderFilter> = transmute(NEXT_HEADER.load(Relaxed));
-        next.map_or(sys::ERROR, |next| next(r.as_ptr()))
-    }
+    unsafe { NEXT_HEADER.map_or(sys::ERROR, |next| next(r.as_ptr())) }
 }
 
 /// Hands body data on; without any, the filters go on with what they hold.
 pub(crate) fn next_body(r: Request, chain: *mut ngx_chain_t) -> ngx_int_t {
     // SAFETY: see above; [request-alive].
-    unsafe {
-        let next: Option<BodyFilter> = transmute(NEXT_BODY.load(Relaxed));
-        next.map_or(sys::ERROR, |next| next(r.as_ptr(), chain))
-    }
+    unsafe { NEXT_BODY.map_or(sys::ERROR, |next| next(r.as_ptr(), chain)) }
 }
 
 /// Takes what a chain holds in memory: `take` gets each piece, and the buffers are empty afterwards.

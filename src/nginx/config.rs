@@ -95,6 +95,11 @@ impl Config {
         self.module_conf(level, slot::index())
     }
 
+    /// The struct of another module for the location being read.
+    pub(super) fn location_conf(self, index: usize) -> *mut c_void {
+        self.module_conf(ConfLevel::Location, index)
+    }
+
     fn module_conf(self, level: ConfLevel, index: usize) -> *mut c_void {
         unsafe {
             let ctx = (*self.as_ptr()).ctx.cast::<sys::ngx_http_conf_ctx_t>();

@@ -6,8 +6,8 @@
 use core::ffi::c_void;
 use core::ptr;
 
-use super::Request;
-use super::sys::{self, ngx_command_t, ngx_int_t, ngx_str_t, ngx_variable_value_t};
+use super::sys::{self, ngx_int_t, ngx_str_t, ngx_variable_value_t};
+use super::{Request, process, variable};
 
 /// `ndk_set_var_t`, as far as it is needed: what a directive's row points to.
 #[repr(C)]
@@ -15,6 +15,9 @@ struct Filter {
     kind: usize,
     compute: Option<SetVar>,
 }
+
+/// The kind that computes its value from one argument, and nothing else.
+const VALUE: usize = 2;
 
 /// Computes a value from an argument; nginx's codes.
 pub(crate) type SetVar = unsafe extern "C" fn(
@@ -39,43 +42,18 @@ pub(crate) fn find(name: &[u8]) -> Option<SetVar> {
     if setter.is_null() {
         return None;
     }
-    // SAFETY: [single-thread]; the cycle's list of modules ends in a null pointer, and a module's list
-    // of directives in one without a name.
+    // SAFETY: [single-thread]; the directives of loaded modules live as long as the process.
     unsafe {
-        let mut module = (*sys::ngx_cycle).modules;
-        while let Some(m) = (*module).as_ref() {
-            module = module.add(1);
-            if m.type_ == sys::NGX_HTTP_MODULE as usize
-                && let Some(row) = row(m.commands, setter, name)
-            {
-                return (*row).post.cast::<Filter>().as_ref().and_then(|filter| filter.compute);
-            }
-        }
+        process::modules(sys::ngx_cycle)
+            .filter(|module| (**module).type_ == sys::NGX_HTTP_MODULE as usize)
+            .flat_map(process::directives)
+            .filter(|row| sys::str_bytes((**row).name) == name)
+            .filter(|row| (**row).set.is_some_and(|set| ptr::eq(set as *const c_void, setter)))
+            .find_map(|row| (*row).post.cast::<Filter>().as_ref())
+            // Reference: it calls the others as well, without the data they need.
+            .filter(|filter| filter.kind == VALUE)?
+            .compute
     }
-    None
-}
-
-/// # Safety
-/// `rows` is null or ends in a row without a name.
-unsafe fn row(
-    rows: *const ngx_command_t,
-    setter: *mut c_void,
-    name: &[u8],
-) -> Option<*const ngx_command_t> {
-    let mut row = rows;
-    // SAFETY: the caller's contract.
-    while let Some(r) = unsafe { row.as_ref() }.filter(|r| r.name.len != 0) {
-        // SAFETY: nginx's names are valid strings.
-        let is_it = r.set.is_some_and(|set| ptr::eq(set as *const c_void, setter))
-            && !r.post.is_null()
-            && unsafe { sys::str_bytes(r.name) } == name;
-        if is_it {
-            return Some(row);
-        }
-        // SAFETY: this was not the last row.
-        row = unsafe { row.add(1) };
-    }
-    None
 }
 
 /// The value that `compute` makes of `argument`, or its code; it lives as long as the request.
@@ -91,9 +69,7 @@ pub(crate) unsafe fn compute(
     // SAFETY: all-zero is a valid value of this struct; [request-alive].
     unsafe {
         let mut v: ngx_variable_value_t = core::mem::zeroed();
-        v.set_valid(1);
-        v.set_len(argument.len() as u32);
-        v.data = argument.as_ptr().cast_mut();
+        variable::set_text(&raw mut v, sys::str_of(argument)).ok_or(sys::ERROR)?;
         match compute(r.as_ptr(), &raw mut value, &raw mut v) {
             sys::OK => Ok(sys::str_bytes(value)),
             code => Err(code),

@@ -71,10 +71,8 @@ impl Request {
         data: *const c_void,
     ) -> Result<Self, NoSubrequest> {
         let refuse = |level, what: &str| {
-            self.log().print(
-                level,
-                format_args!("{what} while processing \"{}\"", Text(target.uri)),
-            );
+            self.log()
+                .print(level, format_args!("{what} while processing \"{}\"", Text(target.uri)));
             Err(NoSubrequest)
         };
         unsafe {
@@ -177,11 +175,6 @@ impl Request {
         }
     }
 
-    /// Whose subrequest it is.
-    pub(crate) fn parent(self) -> Option<Self> {
-        unsafe { Self::from_raw((*self.as_ptr()).parent) }
-    }
-
     /// Makes it the request that nginx takes to be the one whose output is next on the connection.
     pub(crate) fn make_active(self) {
         unsafe { (*self.connection()).data = self.as_ptr().cast() }
@@ -245,7 +238,8 @@ impl Request {
                 }
             };
             let value = body_len.map(|len| len.to_string()).unwrap_or_default();
-            let set = headers::request::set(self, b"Content-Length", value.as_bytes(), Mode::Replace);
+            let set =
+                headers::request::set(self, b"Content-Length", value.as_bytes(), Mode::Replace);
             set.map_err(|NotSet| NoSubrequest)
         }
     }
@@ -282,8 +276,10 @@ impl Request {
                 return Err(NoSubrequest);
             }
             let mut copy = *body;
-            copy.temp_file = ptr::from_ref(self.pool().place(*file).ok_or(NoSubrequest)?).cast_mut();
-            (*r).request_body = ptr::from_ref(self.pool().place(copy).ok_or(NoSubrequest)?).cast_mut();
+            copy.temp_file =
+                ptr::from_ref(self.pool().place(*file).ok_or(NoSubrequest)?).cast_mut();
+            (*r).request_body =
+                ptr::from_ref(self.pool().place(copy).ok_or(NoSubrequest)?).cast_mut();
         }
         Ok(())
     }

@@ -1,13 +1,12 @@
 //! Makes VMs ready for users' code: paths, the `ngx` API, lua-resty-core, `init_by_lua*`.
-use crate::api;
-use crate::api::resty_core;
+use crate::api::{self, location, resty_core};
 use crate::conf::chunk::Source;
 use crate::conf::{Chunk, LocConf, MainConf};
 use crate::coroutine::RequestCtx;
 use crate::nginx::log::Text;
 use crate::nginx::{Level, Log, Outcome, Request, debug, process};
+use crate::vm::Vm;
 use crate::vm::function::protect;
-use crate::vm::{Stack, Vm};
 
 /// Why a VM is not ready.
 pub(crate) enum BootError {
@@ -114,8 +113,7 @@ pub(super) fn run_once(vm: Vm, chunk: &Chunk, log: Log) -> bool {
         }
         Source::Variable(_) => return false,
     };
-    let result =
-        loaded.map_err(|e| Some(e.message().to_vec())).and_then(|()| call_traced(vm.stack()));
+    let result = loaded.map_err(|e| Some(e.message().to_vec())).and_then(|()| call_traced(vm));
     vm.collect();
     match result {
         Ok(()) => true,
@@ -129,9 +127,10 @@ pub(super) fn run_once(vm: Vm, chunk: &Chunk, log: Log) -> bool {
 
 /// Calls the function on top, which takes and returns nothing; an error that is text comes back with
 /// its traceback. stack: [-1, +0, e]
-pub(super) fn call_traced(stack: Stack) -> Result<(), Option<Vec<u8>>> {
+fn call_traced(vm: Vm) -> Result<(), Option<Vec<u8>>> {
+    let stack = vm.stack();
     let function = stack.top();
-    stack.push_function(api::TRACEBACK, 0);
+    vm.push_message_handler();
     stack.insert(function);
     let ok = stack.call(0, 0, function);
     let result = if ok { Ok(()) } else { Err(stack.error_text().map(<[u8]>::to_vec)) };
@@ -142,7 +141,9 @@ pub(super) fn call_traced(stack: Stack) -> Result<(), Option<Vec<u8>>> {
 /// A context for `r`; with `lua_code_cache off` it comes with a VM of its own.
 pub(super) fn create_context<'a>(r: Request) -> Result<&'a RequestCtx, Outcome> {
     let conf = MainConf::of(r);
-    let vm = if LocConf::of(r).code_cache != 0 || r.is_detached() {
+    let vm = if let Some(vm) = location::parent_vm(r) {
+        vm
+    } else if LocConf::of(r).code_cache != 0 || r.is_detached() {
         conf.vm.get().ok_or(Outcome::SERVER_ERROR)?
     } else {
         own_vm(r, conf)?

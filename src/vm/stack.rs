@@ -110,6 +110,11 @@ impl Stack {
         }
     }
 
+    /// A number cut to its integer part, 0 for what is none. stack: [-0, +0, -]
+    pub(crate) fn integer(self, index: c_int) -> isize {
+        unsafe { sys::lua_tointeger(self.0, index) }
+    }
+
     /// Whether the value counts as true. stack: [-0, +0, -]
     pub(crate) fn truth(self, index: c_int) -> bool {
         unsafe { sys::lua_toboolean(self.0, index) != 0 }

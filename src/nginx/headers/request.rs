@@ -238,8 +238,8 @@ unsafe fn own_arrays(
             }
             let pointers = (*array).elts.cast::<*mut ngx_table_elt_t>();
             for i in 0..n {
-                let place = Elements::of(&raw const (*from).headers)
-                    .position(|h| h == *pointers.add(i));
+                let place =
+                    Elements::of(&raw const (*from).headers).position(|h| h == *pointers.add(i));
                 *copies.add(i) = place.map_or(*pointers.add(i), |place| first.add(place));
             }
             (*array).elts = copies.cast();
@@ -262,8 +262,7 @@ unsafe fn own_arrays(
         for i in 0..(*own).headers.part.nelts {
             let next = &raw mut (*first.add(i)).next;
             if !(*next).is_null() {
-                let place =
-                    Elements::of(&raw const (*from).headers).position(|h| h == *next);
+                let place = Elements::of(&raw const (*from).headers).position(|h| h == *next);
                 if let Some(place) = place {
                     *next = first.add(place);
                 }
