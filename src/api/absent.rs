@@ -15,7 +15,7 @@ pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
 /// Tables that lua-resty-core adds to.
 fn setup(stack: Stack, _: &Found) {
-    for table in [b"req".as_slice(), b"socket", b"thread", b"timer", b"re"] {
+    for table in [b"req".as_slice(), b"socket", b"timer", b"re"] {
         super::push_table(stack, table);
         stack.pop(1);
     }
@@ -35,7 +35,6 @@ local missing = {
     "req.set_body_data", "req.set_body_file", "req.init_body", "req.append_body", "req.finish_body",
     "req.socket",
     "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
-    "thread.spawn", "thread.wait", "thread.kill",
     "timer.at", "timer.every", "timer.pending_count", "timer.running_count",
     "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",
 }

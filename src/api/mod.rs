@@ -16,6 +16,7 @@ pub(crate) mod response;
 pub(crate) mod resty_core;
 pub(crate) mod sleep;
 pub(crate) mod text;
+pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod var;
 pub(crate) mod worker;
@@ -36,6 +37,7 @@ const DOMAINS: &[&Domain] = &[
     &output::DOMAIN,
     &log::DOMAIN,
     &sleep::DOMAIN,
+    &thread::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
     &arg::DOMAIN,

@@ -92,6 +92,9 @@ pub(super) fn give(ctx: &RequestCtx, co: Co, max: usize) {
 fn clear(co: &Coroutine) {
     co.ctx.set(None);
     co.parent.set(None);
+    co.children.set(0);
+    co.awaited.set(false);
+    co.previous.set(None);
     co.status.set(Status::Suspended);
     co.propagates.set(false);
     co.results.set(0);

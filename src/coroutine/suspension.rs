@@ -15,6 +15,11 @@ pub(crate) trait Suspension {
         0
     }
 
+    /// Why `ngx.thread.kill` leaves the coroutine alone, if it does.
+    fn refuses_kill(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The client's socket became writable, or its send timer ran out; whether that ends the wait.
     fn on_write_event(&self) -> bool {
         false

@@ -18,7 +18,6 @@ pub(crate) struct Config(NonNull<ngx_conf_t>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConfLevel {
     Main,
-    Server,
     Location,
 }
 
@@ -105,7 +104,6 @@ impl Config {
             let ctx = (*self.as_ptr()).ctx.cast::<sys::ngx_http_conf_ctx_t>();
             let confs = match level {
                 ConfLevel::Main => (*ctx).main_conf,
-                ConfLevel::Server => (*ctx).srv_conf,
                 ConfLevel::Location => (*ctx).loc_conf,
             };
             *confs.add(index)

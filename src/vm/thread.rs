@@ -94,6 +94,15 @@ impl Thread {
         }
     }
 
+    /// Whether the failure that the coroutine ended with was its stack's overflow.
+    ///
+    /// LuaJIT may find that out inside compiled code, whose frames it has not written to the stack yet.
+    /// Whoever then looks at the frames (a traceback, the collector) reads garbage, until the coroutine
+    /// is reset.
+    pub(crate) fn has_overflowed(self, failure: Failure) -> bool {
+        failure != Failure::Runtime || self.stack.error_message().ends_with(b"stack overflow")
+    }
+
     /// Makes the coroutine as good as new; `false` if this LuaJIT cannot.
     pub(crate) fn reset(self, vm: Vm) -> bool {
         let Some(reset) = sys::extensions().reset_thread else { return false };

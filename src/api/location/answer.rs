@@ -1,5 +1,5 @@
 //! Responses of subrequests as Lua tables.
-use super::Answer;
+use super::{Answer, spare};
 use crate::api::response::add_to_table;
 use crate::nginx::headers::response::{self, Derived};
 use crate::vm::Stack;
@@ -29,7 +29,7 @@ fn push(answer: &Answer, stack: Stack) {
     stack.set_raw_field(-2, b"truncated");
     let body = answer.body.take();
     stack.push_bytes(&body);
-    drop(body);
+    spare::give(body);
     stack.set_raw_field(-2, b"body");
     push_headers(answer, stack);
     stack.set_raw_field(-2, b"header");

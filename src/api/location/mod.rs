@@ -7,6 +7,7 @@
 mod answer;
 mod filter;
 mod lua;
+mod spare;
 
 use core::cell::Cell;
 use core::ffi::c_void;
@@ -83,6 +84,9 @@ impl Answer {
     /// Adds to the body.
     fn append(&self, data: &[u8]) {
         let mut body = self.body.take();
+        if body.capacity() == 0 {
+            body = spare::take(self.request.log(), data.len());
+        }
         body.extend_from_slice(data);
         self.body.set(body);
     }
@@ -112,6 +116,10 @@ impl Suspension for Group {
         for answer in &self.answers {
             answer.note.group.set(Some(group));
         }
+    }
+
+    fn refuses_kill(&self) -> Option<&'static str> {
+        Some("pending subrequests")
     }
 
     fn results(self: Box<Self>, stack: Stack) -> i32 {

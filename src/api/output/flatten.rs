@@ -74,7 +74,7 @@ pub(crate) fn number<T>(n: f64, put: impl FnOnce(&[u8]) -> T) -> T {
 }
 
 /// The decimal digits of `int`, at the end of `buf`.
-fn decimal(buf: &mut [u8; 11], int: i32) -> &[u8] {
+pub(crate) fn decimal(buf: &mut [u8; 11], int: i32) -> &[u8] {
     let mut i = buf.len();
     let mut rest = int.unsigned_abs();
     loop {

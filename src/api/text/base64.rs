@@ -23,6 +23,7 @@ const DIGITS: [u8; 256] = {
 const NO_DIGIT: u8 = 0xff;
 
 /// The length of `len` bytes encoded with padding.
+#[cfg(test)]
 pub(super) const fn encoded_len(len: usize) -> usize {
     len.div_ceil(3) * 4
 }
