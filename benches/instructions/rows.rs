@@ -95,4 +95,17 @@ pub(crate) const ROWS: &[Row] = &[
         location: r#"content_by_lua_block { ngx.ctx.a = "hello" ngx.say(ngx.ctx.a) }"#,
         ..NONE
     },
+    Row {
+        name: "capture",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                if ngx.is_subrequest then
+                    ngx.say("hello")
+                else
+                    ngx.print(ngx.location.capture("/t").body)
+                end
+            }"#,
+        ..NONE
+    },
 ];
