@@ -68,6 +68,8 @@ fn capture_multi(call: &Call<'_>) -> Result<Yield> {
 }
 
 /// LuaJIT's `LUAI_MAXCSTACK`.
+///
+/// Reference: pushes results beyond it.
 const MAX_RESULTS: c_int = 8000;
 
 /// The context of the call, where subrequests are possible.
@@ -114,6 +116,8 @@ struct Query {
 }
 
 /// Makes the subrequest that the table on top describes. stack: [-0, +2, m]
+///
+/// Reference: starts it at once, even if a later one is refused.
 fn query(ctx: &RequestCtx, stack: Stack, index: usize) -> Result<Answer> {
     match stack.kind(-1) {
         Kind::Table => {}
@@ -214,9 +218,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads the options table at `at`. stack: [-0, +n, m]
-    ///
-    /// Reference: looks options up through metatables, too.
+    /// Reads the options table at `at`. stack: [-0, +n, e]
     fn read(stack: Stack, at: c_int, index: usize) -> Result<Self> {
         if stack.kind(at) != Kind::Table {
             let kind = stack.kind(at).name();
@@ -227,16 +229,16 @@ impl Options {
         }
         let mut options = Self::default();
         let field = |name: &[u8]| {
-            stack.raw_field(at, name);
-            match stack.kind(-1) {
-                Kind::Nil => {
-                    stack.pop(1);
-                    Kind::Nil
-                }
-                kind => kind,
+            if !stack.field(at, name) {
+                return Err(Error::Rethrow);
             }
+            let kind = stack.kind(-1);
+            if kind == Kind::Nil {
+                stack.pop(1);
+            }
+            Ok(kind)
         };
-        let flag = |name: &[u8], error: &'static str| match field(name) {
+        let flag = |name: &[u8], error: &'static str| match field(name)? {
             Kind::Nil => Ok(false),
             Kind::Boolean => {
                 let value = stack.truth(-1);
@@ -245,13 +247,13 @@ impl Options {
             }
             _ => Err(Error::raise(error)),
         };
-        options.args = match field(b"args") {
+        options.args = match field(b"args")? {
             Kind::Nil => Args::None,
             Kind::String | Kind::Number => Args::Text(stack.top()),
             Kind::Table => Args::Encoded(args::encode_table(stack, -1)?),
             _ => return Err(Error::raise("Bad args option value")),
         };
-        options.vars = match field(b"vars") {
+        options.vars = match field(b"vars")? {
             Kind::Nil => None,
             Kind::Table => {
                 check_vars(stack)?;
@@ -266,11 +268,11 @@ impl Options {
             (false, true) => Variables::Copied,
             (false, false) => Variables::Fresh,
         };
-        if field(b"always_forward_body") != Kind::Nil {
+        if field(b"always_forward_body")? != Kind::Nil {
             options.always_forward_body = stack.truth(-1);
             stack.pop(1);
         }
-        match field(b"method") {
+        match field(b"method")? {
             Kind::Nil => {}
             Kind::Number => {
                 options.method = stack.number(-1).unwrap_or_default();
@@ -278,7 +280,7 @@ impl Options {
             }
             _ => return Err(Error::raise("Bad http request method")),
         }
-        options.ctx = match field(b"ctx") {
+        options.ctx = match field(b"ctx")? {
             Kind::Nil => None,
             Kind::Table => Some(stack.top()),
             kind => {
@@ -287,7 +289,7 @@ impl Options {
                 return Err(Error::Raise(message.into()));
             }
         };
-        options.body = match field(b"body") {
+        options.body = match field(b"body")? {
             Kind::Nil => None,
             Kind::String | Kind::Number => Some(stack.top()),
             _ => return Err(Error::raise("Bad http request body")),

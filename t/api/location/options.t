@@ -434,3 +434,24 @@ hi
 --- wait: 0.1
 --- error_log
 API disabled in the context of log_by_lua*
+
+
+
+=== options through a metatable, and one that fails
+--- config
+    location = /sub { return 200 "[$args]"; }
+    location = /t {
+        content_by_lua_block {
+            local defaults = setmetatable({}, { __index = { args = "a=1" } })
+            ngx.say(ngx.location.capture("/sub", defaults).body)
+            local failing = setmetatable({}, { __index = function(_, key) error("no " .. key, 0) end })
+            ngx.say(pcall(ngx.location.capture, "/sub", failing))
+        }
+    }
+--- request
+GET /t
+--- response_body
+[a=1]
+falseno args
+--- no_error_log
+[error]
