@@ -214,4 +214,17 @@ pub(crate) const ROWS: &[Row] = &[
             }"#,
         ..NONE
     },
+    Row {
+        name: "capture",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                if ngx.is_subrequest then
+                    ngx.say("hello")
+                else
+                    ngx.print(ngx.location.capture("/t").body)
+                end
+            }"#,
+        ..NONE
+    },
 ];

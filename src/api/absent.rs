@@ -15,7 +15,7 @@ pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
 /// Tables that lua-resty-core adds to.
 fn setup(stack: Stack, _: &Found) {
-    for table in [b"req".as_slice(), b"location", b"socket", b"re"] {
+    for table in [b"req".as_slice(), b"socket", b"re"] {
         super::push_table(stack, table);
         stack.pop(1);
     }
@@ -31,7 +31,6 @@ fn setup(stack: Stack, _: &Found) {
 const LUA_NAMES: &[u8] = br#"
 local missing = {
     "run_worker_thread",
-    "location.capture", "location.capture_multi",
     "req.socket",
     "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
     "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",

@@ -27,17 +27,24 @@ const ALLOWED: Phases =
 /// Where it ends the phase without the coroutine being suspended for good: those phases have none.
 const RETURNS: Phases = Phases::of(&[Phase::HeaderFilter, Phase::Balancer, Phase::SslSessionStore]);
 
+const NGX_ERROR: c_int = -1;
 const NGX_AGAIN: c_int = -2;
 const NGX_DONE: c_int = -4;
 
 /// Statuses that close the connection, whatever has been sent.
 const CLOSING: [c_int; 3] = [408, 499, 444];
 
+/// What is said of leaving a request whose subrequests have not ended.
+pub(super) const PENDING: &str = "attempt to abort with pending subrequests";
+
 /// Notes that the request is to end with `status`: a status code, or one of nginx's codes.
 fn exit(ctx: &RequestCtx, status: c_int) -> Result<Rc, String> {
     let r = ctx.request;
     if !ALLOWED.contains(ctx.phase()) {
         return Err(disabled(ctx.phase()));
+    }
+    if ctx.has_captures() && status != NGX_ERROR && !CLOSING.contains(&status) {
+        return Err(PENDING.to_owned());
     }
     let mut status = status;
     if ctx.headers_sent() && status >= 300 && !CLOSING.contains(&status) {
@@ -90,7 +97,8 @@ unsafe extern "C" fn ngx_http_lua_ffi_exit(
 
 /// The context of `r`, where `ngx.exec` and `ngx.redirect` work.
 fn leavable<'a>(r: Request, missing: &'static str) -> LuaResult<&'a RequestCtx> {
-    in_phase(RequestCtx::of(r).ok_or(Error::raise(missing))?, Phases::REQUEST)
+    let ctx = in_phase(RequestCtx::of(r).ok_or(Error::raise(missing))?, Phases::REQUEST)?;
+    if ctx.has_captures() { Err(Error::raise(PENDING)) } else { Ok(ctx) }
 }
 
 fn exec(call: &Call<'_>) -> LuaResult<Yield> {
@@ -125,7 +133,7 @@ fn exec(call: &Call<'_>) -> LuaResult<Yield> {
 }
 
 /// Adds arguments behind those that the URI brought.
-fn with_args(r: Request, target: Target, args: &[u8]) -> Option<Target> {
+pub(super) fn with_args(r: Request, target: Target, args: &[u8]) -> Option<Target> {
     let args = match (target.args, args) {
         (_, []) => return Some(target),
         ([], args) => r.pool().bytes_of(args)?,

@@ -9,8 +9,8 @@ use super::ffi::{self, Out, Rc};
 use crate::coroutine::RequestCtx;
 use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::{Log, debug, guard};
-use crate::vm::Vm;
 use crate::vm::sys::LUA_NOREF;
+use crate::vm::{Stack, Vm};
 
 /// The registry's name of lua-resty-core's table of tables.
 pub(super) const TABLES: &[u8] = b"ngx_lua_ctx_tables";
@@ -47,6 +47,18 @@ unsafe extern "C" fn ngx_http_lua_ffi_set_ctx_ref(
         keep(ctx, reference);
         Ok(Rc::Ok)
     })
+}
+
+/// Makes the table at `index` of `stack` the `ngx.ctx` of a request that has none yet.
+/// stack: [-0, +0, m]
+pub(super) fn share(ctx: &RequestCtx, stack: Stack, index: c_int) {
+    stack.push_value(index);
+    let tables = ctx.vm.stack();
+    ctx.vm.push_ctx_tables();
+    stack.move_to(tables, 1);
+    let reference = tables.reference(-2);
+    tables.pop(1);
+    keep(ctx, reference);
 }
 
 fn keep(ctx: &RequestCtx, reference: c_int) {

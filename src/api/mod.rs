@@ -8,6 +8,7 @@ pub(crate) mod control;
 pub(crate) mod coroutine;
 pub(crate) mod ctx;
 pub(crate) mod ffi;
+pub(crate) mod location;
 pub(crate) mod log;
 pub(crate) mod ndk;
 pub(crate) mod output;
@@ -49,6 +50,7 @@ const DOMAINS: &[&Domain] = &[
     &ndk::DOMAIN,
     &text::DOMAIN,
     &abort::DOMAIN,
+    &location::DOMAIN,
     &absent::DOMAIN,
 ];
 

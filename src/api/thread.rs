@@ -84,6 +84,9 @@ fn kill(call: &Call<'_>) -> Result<i32> {
     if co.parent() != ctx.current() {
         return Err(Error::fail("killer not parent"));
     }
+    if let Some(reason) = co.stays() {
+        return Err(Error::fail(reason));
+    }
     let ended = co.status() == Status::Zombie;
     ctx.end_thread(co);
     if ended { Err(Error::fail("already terminated")) } else { Ok(1) }

@@ -78,6 +78,10 @@ pub(crate) struct RequestCtx {
     leave: Cell<Option<Leave>>,
     /// The light thread that starts when the client goes.
     abort_handler: Cell<Option<Co>>,
+    /// How many coroutines wait for subrequests, without which the request cannot end well.
+    captures: Cell<u32>,
+    /// The entry coroutine failed while there were some.
+    failed_in_capture: Cell<bool>,
     /// The reference of `ngx.ctx`'s table, in the table that lua-resty-core keeps.
     ctx_ref: Cell<c_int>,
     cleanup: CleanupPlace,
@@ -115,6 +119,8 @@ impl RequestCtx {
             asked: Cell::new(Ask::Wait),
             leave: Cell::new(None),
             abort_handler: Cell::new(None),
+            captures: Cell::new(0),
+            failed_in_capture: Cell::new(false),
             ctx_ref: Cell::new(LUA_NOREF),
             cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
@@ -532,8 +538,38 @@ impl RequestCtx {
         Ok(Yield::NOTHING)
     }
 
-    /// A write event of the client's connection: wakes the coroutines whose wait it ends. The request
-    /// may be gone afterwards.
+    /// The running coroutine does not wait after all.
+    pub(crate) fn cancel_current(&self) {
+        if let Some(co) = self.current.get() {
+            co.cancel();
+        }
+    }
+
+    /// Whether some coroutine waits for subrequests.
+    pub(crate) fn has_captures(&self) -> bool {
+        self.captures.get() > 0
+    }
+
+    /// A coroutine begins to wait for subrequests.
+    pub(crate) fn capture_begins(&self) {
+        self.captures.set(self.captures.get() + 1);
+    }
+
+    pub(crate) fn capture_ends(&self) {
+        self.captures.set(self.captures.get().saturating_sub(1));
+    }
+
+    /// Notes that the entry coroutine has failed.
+    pub(super) fn entry_fails(&self) {
+        self.failed_in_capture.set(self.has_captures());
+    }
+
+    pub(crate) fn failed_in_capture(&self) -> bool {
+        self.failed_in_capture.get()
+    }
+
+    /// A write event of the client's connection: wakes the coroutines whose wait it ends, and runs those
+    /// that are ready. The request may be gone afterwards.
     pub(crate) fn wake_on_write(&self) {
         self.wake_if(|suspension| suspension.on_write_event());
     }
@@ -545,7 +581,7 @@ impl RequestCtx {
     }
 
     fn wake_if(&self, ends: impl Fn(&dyn Suspension) -> bool) {
-        let mut woken = None;
+        let mut woken = self.ready.get();
         for co in self.coroutines() {
             let Some(suspension) = co.waiting.take() else { continue };
             if !ends(&*suspension) {

@@ -70,7 +70,7 @@ impl RequestCtx {
                 Some(Leave::Exec(_)) => -4,
                 Some(Leave::Jump) | None => 0,
             },
-            Run::Failed if self.headers_sent() => -1,
+            Run::Failed if self.headers_sent() || self.failed_in_capture() => -1,
             Run::Failed => 500,
         }
     }
@@ -271,6 +271,7 @@ impl RequestCtx {
     }
 
     fn stop_failed(&self) -> Next {
+        self.entry_fails();
         if self.request.filter_finalize() {
             self.reattach();
         }

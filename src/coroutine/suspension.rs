@@ -15,6 +15,11 @@ pub(crate) trait Suspension {
         0
     }
 
+    /// Why `ngx.thread.kill` leaves the coroutine alone, if it does.
+    fn refuses_kill(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The client's socket became writable, or its send timer ran out; whether that ends the wait.
     fn on_write_event(&self) -> bool {
         false
@@ -42,6 +47,15 @@ impl Waker {
         #[allow(unsafe_code)]
         // SAFETY: [ctx-owns-threads]
         self.co.ctx.get().map(|ctx| unsafe { ctx.as_ref() })
+    }
+
+    /// Lets the suspended call return when the request's coroutines are run next. For handlers that the
+    /// event loop does not call: nothing of Lua runs here.
+    pub(crate) fn wake_later(self) {
+        let Some(ctx) = self.context() else { return };
+        let Some(suspension) = self.co.waiting.take() else { return };
+        self.co.results.set(suspension.results(self.co.stack()));
+        ctx.make_ready(self.co);
     }
 
     /// Lets the suspended call return, and runs the coroutine on. For handlers that the event loop

@@ -147,6 +147,14 @@ impl Co {
         drop(self.waiting.take());
     }
 
+    /// Why the coroutine cannot be killed now, if it cannot.
+    pub(crate) fn stays(self) -> Option<&'static str> {
+        let waiting = self.waiting.take()?;
+        let reason = waiting.refuses_kill();
+        self.waiting.set(Some(waiting));
+        reason
+    }
+
     /// The coroutine, who resumed it, and so on outwards.
     pub(crate) fn ancestry(self) -> impl Iterator<Item = Self> {
         core::iter::successors(Some(self), |co| {

@@ -7,6 +7,7 @@ mod statics;
 use core::ffi::{c_char, c_void};
 use core::ptr;
 
+use crate::api::location;
 use crate::conf::{LocConf, MainConf, SrvConf};
 use crate::nginx::config::{Config, HandlerPlace};
 use crate::nginx::sys::{self, ngx_conf_t, ngx_cycle_t, ngx_int_t};
@@ -86,6 +87,10 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     if ready.is_some() { sys::OK } else { sys::ERROR }
 }
 
+/// The phases whose Lua code can capture subrequests.
+const CAPTURING: [Phase; 5] =
+    [Phase::ServerRewrite, Phase::Rewrite, Phase::Access, Phase::Precontent, Phase::Content];
+
 fn add_handlers(cf: Config, conf: &MainConf) -> Option<()> {
     const REWRITE: u32 = sys::ngx_http_phases_NGX_HTTP_REWRITE_PHASE;
     const SERVER_REWRITE: u32 = sys::ngx_http_phases_NGX_HTTP_SERVER_REWRITE_PHASE;
@@ -102,6 +107,8 @@ fn add_handlers(cf: Config, conf: &MainConf) -> Option<()> {
     add(Phase::Precontent, PRECONTENT, on_phase::<{ Phase::Precontent.bit() }>, back)?;
     // Before nginx's own access log, which may show what Lua sets.
     add(Phase::Log, LOG, on_log, HandlerPlace::Front)?;
+    // Before the filters for Lua code, which see responses first.
+    location::install(CAPTURING.iter().any(|phase| conf.uses(*phase)));
     filter::install(conf.uses(Phase::HeaderFilter), conf.uses(Phase::BodyFilter));
     for (no_postpone, phase) in [
         (conf.rewrite_no_postpone, Phase::Rewrite),

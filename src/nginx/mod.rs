@@ -4,6 +4,7 @@
 //! one keeps to the guarantees of SAFETY.md ([request-alive], [pool-outlives-request]).
 pub(crate) mod body;
 pub(crate) mod browser;
+pub(crate) mod capture;
 mod chain;
 pub(crate) mod client;
 pub(crate) mod config;
@@ -25,6 +26,7 @@ pub(crate) mod raw_header;
 pub(crate) mod request;
 pub(crate) mod script;
 pub(crate) mod slot;
+pub(crate) mod subrequest;
 pub(crate) mod sys;
 pub(crate) mod time;
 pub(crate) mod uri;

@@ -149,6 +149,13 @@ impl Output {
         self.headers_set.set(true);
     }
 
+    /// Lua touched the headers of a subrequest that has ended: nginx's default content type joins them.
+    /// `None` if Lua did not.
+    pub(crate) fn complete_headers(&self, r: Request) -> Option<Result<(), Stopped>> {
+        let set = || self.set_content_type(r).then_some(()).ok_or(Stopped(sys::ERROR));
+        self.headers_set.get().then(set)
+    }
+
     /// Whether Lua may still write a body.
     pub(crate) fn check_writable(&self, r: Request) -> Result<(), Refused> {
         if self.raw_socket.get() {

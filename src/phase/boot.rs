@@ -1,6 +1,5 @@
 //! Makes VMs ready for users' code: paths, the `ngx` API, lua-resty-core, `init_by_lua*`.
-use crate::api;
-use crate::api::resty_core;
+use crate::api::{self, location, resty_core};
 use crate::conf::chunk::Source;
 use crate::conf::{Chunk, LocConf, MainConf};
 use crate::coroutine::{RequestCtx, lease};
@@ -142,7 +141,9 @@ fn call_traced(vm: Vm) -> Result<(), Option<Vec<u8>>> {
 /// A context for `r`; with `lua_code_cache off` it comes with a VM of its own.
 pub(super) fn create_context<'a>(r: Request) -> Result<&'a RequestCtx, Outcome> {
     let conf = MainConf::of(r);
-    let vm = if LocConf::of(r).code_cache != 0 || r.is_detached() {
+    let vm = if let Some(vm) = location::parent_vm(r) {
+        vm
+    } else if LocConf::of(r).code_cache != 0 || r.is_detached() {
         conf.vm.get().ok_or(Outcome::SERVER_ERROR)?
     } else {
         own_vm(r, conf)?

@@ -175,8 +175,8 @@ fn conclude(ctx: &RequestCtx, phase: Phase, run: Run) -> Outcome {
             Err(Stopped(code)) => Outcome::from_code(code),
         };
     }
+    r.run_phases_on_write();
     if phase != Phase::Access {
-        r.run_phases_on_write();
         ctx.leave(phase);
         return Outcome::Decline;
     }
@@ -195,6 +195,9 @@ pub(super) fn suspend(ctx: &RequestCtx) -> Outcome {
 pub(super) fn failed(ctx: &RequestCtx) -> Outcome {
     if ctx.headers_sent() {
         let _ = ctx.output.send(ctx.request);
+        return Outcome::Abort;
+    }
+    if ctx.failed_in_capture() {
         return Outcome::Abort;
     }
     Outcome::SERVER_ERROR

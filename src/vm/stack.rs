@@ -234,6 +234,27 @@ impl Stack {
         unsafe { sys::lua_rawget(self.0, table) }
     }
 
+    /// `t[name]`, as Lua reads it; `false` leaves the error of a metamethod instead. stack: [-0, +1, e]
+    pub(crate) fn field(self, table: c_int, name: &[u8]) -> bool {
+        unsafe extern "C-unwind" fn index(l: *mut sys::lua_State) -> c_int {
+            // SAFETY: called below with a table and a key.
+            unsafe { sys::lua_gettable(l, 1) };
+            1
+        }
+        let table = self.absolute(table);
+        unsafe {
+            if sys::lua_getmetatable(self.0, table) == 0 {
+                self.raw_field(table, name);
+                return true;
+            }
+            self.pop(1);
+        }
+        self.push_function(index, 0);
+        self.push_value(table);
+        self.push_bytes(name);
+        self.call(2, 1, 0)
+    }
+
     /// `t[name] = top` without metamethods. stack: [-1, +0, m]
     pub(crate) fn set_raw_field(self, table: c_int, name: &[u8]) {
         let table = self.absolute(table);

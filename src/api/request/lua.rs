@@ -1,5 +1,6 @@
 //! What Lua calls of `ngx.req` without lua-resty-core.
 use crate::api::Domain;
+use crate::api::control::PENDING;
 use crate::api::text::args::{self, MAX_ARGS};
 use crate::api::text::escape::{self, RawArgs};
 use crate::api::text::lua::arg_table;
@@ -87,6 +88,9 @@ fn set_uri(call: &Call<'_>) -> Result<core::result::Result<(), Yield>> {
     }
     let ctx = RequestCtx::of(r).ok_or(Error::raise("no ctx found"))?;
     let ctx = in_phase(ctx, Phases::of(&[Phase::ServerRewrite, Phase::Rewrite]))?;
+    if ctx.has_captures() {
+        return Err(Error::raise(PENDING));
+    }
     debug!(r.log(), "lua set uri jump to \"{}\"", Text(uri));
     r.change_uri(uri).ok_or(no_memory)?;
     ctx.set_leave(Leave::Jump);

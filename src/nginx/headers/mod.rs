@@ -7,6 +7,7 @@ pub(crate) mod request;
 pub(crate) mod response;
 
 use super::Request;
+use super::pool::Pool;
 use super::sys::{self, ngx_list_part_t, ngx_list_t, ngx_str_t, ngx_table_elt_t};
 
 /// nginx had no memory, or the value is not one the header can have.
@@ -139,6 +140,24 @@ impl Iterator for Elements {
             }
         }
         None
+    }
+}
+
+/// Makes an empty list with room for `room` headers; whether there was memory.
+///
+/// # Safety
+/// `list` is in a live request that has no list there yet; `pool` is its pool.
+pub(super) unsafe fn init_list(list: *mut ngx_list_t, pool: Pool, room: usize) -> bool {
+    let size = size_of::<ngx_table_elt_t>();
+    // SAFETY: the caller's contract.
+    unsafe {
+        let elts = sys::ngx_palloc(pool.as_ptr(), room * size);
+        (*list).part = ngx_list_part_t { elts, nelts: 0, next: core::ptr::null_mut() };
+        (*list).last = &raw mut (*list).part;
+        (*list).size = size;
+        (*list).nalloc = room;
+        (*list).pool = pool.as_ptr();
+        !elts.is_null()
     }
 }
 

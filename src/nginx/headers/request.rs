@@ -5,7 +5,7 @@
 use core::mem::offset_of;
 use core::ptr;
 
-use super::{Elements, Entry, Mode, NotSet, count as count_of, has_name};
+use super::{Elements, Entry, Mode, NotSet, count as count_of, has_name, init_list};
 use crate::nginx::sys::{self, ngx_http_headers_in_t as HeadersIn, ngx_list_part_t, ngx_list_t};
 use crate::nginx::sys::{ngx_str_t, ngx_table_elt_t};
 use crate::nginx::{Request, browser::Browser, variable};
@@ -138,6 +138,129 @@ pub(crate) fn set(r: Request, name: &[u8], value: &[u8], mode: Mode) -> Result<(
             Place::Several(at) => set_several(r, &entry, at, mode),
         }
     }
+}
+
+/// Room for headers that a subrequest adds.
+const SPARE: usize = 2;
+
+/// Gives a subrequest the headers of its parent, in a list of its own: what one of them changes, the
+/// other does not see. The subrequest is not chunked, whatever the parent is.
+pub(crate) fn inherit(r: Request, parent: Request) -> Result<(), NotSet> {
+    // SAFETY: [request-alive]; header elements are plain values, and their strings live as long as the
+    // main request.
+    unsafe {
+        let (own, from) = (headers(r), headers(parent));
+        own.copy_from_nonoverlapping(from, 1);
+        HeadersIn::set_chunked_raw(own, 0);
+        (*own).user = sys::str_of(&[]);
+        (*own).user.data = ptr::null_mut();
+        (*own).passwd = (*own).user;
+        let room = count_of(&raw const (*from).headers) + SPARE;
+        if !init_list(&raw mut (*own).headers, r.pool(), room) {
+            return Err(NotSet);
+        }
+        let first = (*own).headers.part.elts.cast::<ngx_table_elt_t>();
+        let mut copied = 0;
+        let mut part = &raw const (*from).headers.part;
+        while let Some(p) = part.as_ref() {
+            let old = p.elts.cast::<ngx_table_elt_t>();
+            let new = first.add(copied);
+            if p.nelts > 0 {
+                new.copy_from_nonoverlapping(old, p.nelts);
+            }
+            repoint(own, old, new, p.nelts);
+            copied += p.nelts;
+            part = p.next;
+        }
+        (*own).headers.part.nelts = copied;
+        own_arrays(r, own, from, first)
+    }
+}
+
+/// Makes everything of `own` that points to one of the `n` elements at `old` point to its copy at `new`.
+unsafe fn repoint(
+    own: *mut HeadersIn,
+    old: *const ngx_table_elt_t,
+    new: *mut ngx_table_elt_t,
+    n: usize,
+) {
+    const FIRST: usize = offset_of!(HeadersIn, host) / size_of::<usize>();
+    const END: usize = offset_of!(HeadersIn, server) / size_of::<usize>();
+    let range = old.addr()..old.addr() + n * size_of::<ngx_table_elt_t>();
+    // SAFETY: see below; between `host` and `server` there are only words: pointers, arrays, strings that are empty.
+    unsafe {
+        for at in FIRST..END {
+            let slot = own.cast::<*mut ngx_table_elt_t>().add(at);
+            if range.contains(&(*slot).addr()) {
+                *slot = new.byte_add((*slot).addr() - old.addr());
+            }
+        }
+    }
+}
+
+/// Gives a subrequest arrays of its own of the headers that may stand several times.
+#[cfg(not(ngx_linked_headers))]
+unsafe fn own_arrays(
+    r: Request,
+    own: *mut HeadersIn,
+    from: *const HeadersIn,
+    first: *mut ngx_table_elt_t,
+) -> Result<(), NotSet> {
+    let arrays = [
+        #[cfg(ngx_feature = "http_x_forwarded_for")]
+        offset_of!(HeadersIn, x_forwarded_for),
+        offset_of!(HeadersIn, cookies),
+    ];
+    // SAFETY: see below; at these offsets there are arrays of pointers to elements.
+    unsafe {
+        for at in arrays {
+            let array = own.byte_add(at).cast::<sys::ngx_array_t>();
+            let n = (*array).nelts;
+            if n == 0 {
+                // nginx makes the array anew when it is needed.
+                (*array).elts = ptr::null_mut();
+                (*array).nalloc = 0;
+                continue;
+            }
+            let copies = sys::ngx_palloc(r.pool().as_ptr(), n * size_of::<usize>())
+                .cast::<*mut ngx_table_elt_t>();
+            if copies.is_null() {
+                return Err(NotSet);
+            }
+            let pointers = (*array).elts.cast::<*mut ngx_table_elt_t>();
+            for i in 0..n {
+                let place =
+                    Elements::of(&raw const (*from).headers).position(|h| h == *pointers.add(i));
+                *copies.add(i) = place.map_or(*pointers.add(i), |place| first.add(place));
+            }
+            (*array).elts = copies.cast();
+            (*array).nalloc = n;
+        }
+    }
+    Ok(())
+}
+
+/// Gives a subrequest chains of its own of the headers that may stand several times.
+#[cfg(ngx_linked_headers)]
+unsafe fn own_arrays(
+    _: Request,
+    own: *mut HeadersIn,
+    from: *const HeadersIn,
+    first: *mut ngx_table_elt_t,
+) -> Result<(), NotSet> {
+    // SAFETY: see below; the copies are in the order of the originals.
+    unsafe {
+        for i in 0..(*own).headers.part.nelts {
+            let next = &raw mut (*first.add(i)).next;
+            if !(*next).is_null() {
+                let place = Elements::of(&raw const (*from).headers).position(|h| h == *next);
+                if let Some(place) = place {
+                    *next = first.add(place);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn headers(r: Request) -> *mut HeadersIn {

@@ -126,6 +126,56 @@ pub(crate) fn unlisted(r: Request, mut see: impl FnMut(&[u8], &[u8])) {
     }
 }
 
+/// Marks a header as removed that nginx points to.
+///
+/// # Safety
+/// `slot` is one of the pointers in a live request's `headers_out`.
+pub(in crate::nginx) unsafe fn clear_slot(slot: *mut *mut ngx_table_elt_t) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        if let Some(h) = (*slot).as_mut() {
+            h.hash = 0;
+            *slot = ptr::null_mut();
+        }
+    }
+}
+
+/// Calls `see` with what the response of an ended subrequest says besides the headers in its list; each
+/// replaces one of the list. Content-Length comes as a number.
+pub(crate) fn derived(r: Request, mut see: impl FnMut(&[u8], Derived<'_>)) {
+    // SAFETY: [request-alive]
+    unsafe {
+        let h = out(r);
+        if (*h).content_type.len != 0 {
+            see(b"Content-Type", Derived::Text(sys::str_bytes((*h).content_type)));
+        }
+        if (*h).content_length.is_null() && (*h).content_length_n >= 0 {
+            see(b"Content-Length", Derived::Number((*h).content_length_n));
+        }
+        if let Some(location) = (*h).location.as_ref().filter(|h| h.value.len != 0) {
+            see(b"Location", Derived::Text(sys::str_bytes(location.value)));
+        }
+        const DATED: [u32; 4] = [
+            sys::NGX_HTTP_OK,
+            sys::NGX_HTTP_PARTIAL_CONTENT,
+            sys::NGX_HTTP_NOT_MODIFIED,
+            sys::NGX_HTTP_NO_CONTENT,
+        ];
+        let dated = DATED.iter().any(|status| *status as usize == (*h).status);
+        if dated && (*h).last_modified.is_null() && (*h).last_modified_time != -1 {
+            let mut text = [0; 29];
+            sys::ngx_http_time(text.as_mut_ptr(), (*h).last_modified_time);
+            see(b"Last-Modified", Derived::Text(&text));
+        }
+    }
+}
+
+/// The value of a header that nginx derives when it sends a response.
+pub(crate) enum Derived<'a> {
+    Text(&'a [u8]),
+    Number(i64),
+}
+
 /// Adds a Location header for a redirect. nginx learns of it unless it is a path, which nginx would
 /// make absolute.
 pub(crate) fn add_location(r: Request, uri: &[u8]) -> Result<(), NotSet> {
