@@ -76,7 +76,7 @@ fn configuration(side: &Side, row: &Row, port: u16) -> String {
 }
 
 fn ask(server: &mut Server, row: &Row, port: u16, requests: u64) -> Result<Response> {
-    let mut client = server.connect(port, row.request)?;
+    let mut client = server.connect(port, row)?;
     let first = client.get()?;
     for _ in 1..requests {
         let next = client.get()?;
@@ -113,10 +113,10 @@ impl Server {
         Ok(Self(child))
     }
 
-    fn connect(&mut self, port: u16, target: &str) -> Result<Client> {
+    fn connect(&mut self, port: u16, row: &Row) -> Result<Client> {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            match Client::connect(port, target) {
+            match Client::connect(port, row) {
                 Ok(client) => return Ok(client),
                 Err(error) if Instant::now() > deadline => return Err(error),
                 Err(_) if self.0.try_wait()?.is_some() => {

@@ -18,6 +18,7 @@ pub(crate) mod sleep;
 pub(crate) mod text;
 pub(crate) mod thread;
 pub(crate) mod time;
+pub(crate) mod timer;
 pub(crate) mod var;
 pub(crate) mod worker;
 
@@ -38,6 +39,7 @@ const DOMAINS: &[&Domain] = &[
     &log::DOMAIN,
     &sleep::DOMAIN,
     &thread::DOMAIN,
+    &timer::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
     &request::body::DOMAIN,

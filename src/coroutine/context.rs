@@ -254,6 +254,35 @@ impl RequestCtx {
         Ok(co)
     }
 
+    /// A coroutine for the function at `function` of `from` and the values above it, to be run outside
+    /// of this request by [`RequestCtx::adopt`]. stack of from: [-n, +0, m]
+    pub(crate) fn prepare_entry(&self, from: Stack, function: c_int) -> Co {
+        let co = recycle::take(self);
+        let values = from.top() - function + 1;
+        from.move_to(co.stack(), values);
+        co
+    }
+
+    /// Makes a prepared coroutine the entry of this request, which is a detached one of its own.
+    pub(crate) fn adopt(&self, co: Co, phase: Phase, drive: fn(&Self)) {
+        self.phase.set(phase);
+        self.entered.set(Phases::of(&[Phase::Content]));
+        self.drive.set(drive);
+        let ctx: *const Self = self;
+        self.request.on_cleanup(&self.cleanup, Self::on_request_end, ctx.cast());
+        self.cleanup_is_set.set(true);
+        co.role.set(Role::Entry);
+        co.status.set(Status::Running);
+        self.entry.set(Some(co));
+        self.bind(co);
+    }
+
+    /// Gives back a prepared coroutine that nobody will run.
+    pub(crate) fn discard_entry(vm: Vm, co: Co) {
+        co.thread.release(vm);
+        co.free();
+    }
+
     /// Ties a coroutine to this request: Lua finds the request through it.
     fn bind(&self, co: Co) {
         co.ctx.set(Some(NonNull::from(self)));
