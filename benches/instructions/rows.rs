@@ -227,4 +227,28 @@ pub(crate) const ROWS: &[Row] = &[
             }"#,
         ..NONE
     },
+    Row {
+        name: "read_body, set_body_data, get_body_data",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                ngx.req.read_body()
+                ngx.req.set_body_data("hello")
+                ngx.say(ngx.req.get_body_data())
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "init_body, 10 × append_body, finish_body",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                ngx.req.read_body()
+                ngx.req.init_body(100)
+                for i = 1, 10 do ngx.req.append_body("hello") end
+                ngx.req.finish_body()
+                ngx.say(ngx.req.get_body_data())
+            }"#,
+        ..NONE
+    },
 ];
