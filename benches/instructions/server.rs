@@ -135,7 +135,7 @@ impl Server {
             if Instant::now() > deadline {
                 return Err(Error::other("nginx did not stop"));
             }
-            Command::new("kill").arg(self.0.id().to_string()).status()?;
+            Command::new("sh").args(["-c", "kill $0"]).arg(self.0.id().to_string()).status()?;
             sleep(Duration::from_millis(100));
         }
         Ok(())
