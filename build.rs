@@ -64,11 +64,12 @@ fn nginx_extra(out: &std::path::Path) {
     bindgen::Builder::default()
         .header_contents(
             "nginx_extra.h",
-            "#include <ngx_config.h>\n#include <ngx_core.h>\n#include <ngx_md5.h>",
+            "#include <ngx_config.h>\n#include <ngx_core.h>\n#include <ngx_md5.h>\n\
+             #include <ngx_sha1.h>",
         )
         .clang_args(args)
-        .allowlist_function("ngx_md5_.*")
-        .allowlist_type("ngx_md5_t")
+        .allowlist_function("ngx_(md5|sha1)_.*")
+        .allowlist_type("ngx_(md5|sha1)_t")
         .layout_tests(false)
         .use_core()
         .generate()

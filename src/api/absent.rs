@@ -23,7 +23,9 @@ fn setup(stack: Stack, _: &Found) {
     stack.new_table(0, 2);
     stack.set_metatable(-2);
     stack.set_raw_field(-2, b"arg");
-    for table in [b"__tcp_cosocket_mt".as_slice(), b"__tcp_raw_req_cosocket_mt"] {
+    for table in
+        [b"__tcp_cosocket_mt".as_slice(), b"__tcp_req_cosocket_mt", b"__tcp_raw_req_cosocket_mt"]
+    {
         stack.new_table(0, 16);
         stack.set_raw_field(LUA_REGISTRYINDEX, table);
     }
@@ -33,9 +35,6 @@ fn setup(stack: Stack, _: &Found) {
 const LUA_NAMES: &[u8] = br#"
 local missing = {
     "exec", "redirect", "on_abort", "run_worker_thread",
-    "escape_uri", "unescape_uri", "encode_args", "decode_args",
-    "encode_base64", "decode_base64", "decode_base64mime",
-    "md5", "md5_bin", "sha1_bin", "hmac_sha1", "crc32_short", "crc32_long", "quote_sql_str",
     "location.capture", "location.capture_multi",
     "req.get_headers", "req.set_header", "req.clear_header", "req.raw_header", "req.http_version",
     "req.get_method", "req.set_method", "req.get_uri_args", "req.set_uri_args", "req.get_post_args",
@@ -103,21 +102,14 @@ absent! {
     ngx_http_lua_ffi_compile_regex
     ngx_http_lua_ffi_compile_replace_template
     ngx_http_lua_ffi_copy_body_filter_param_body
-    ngx_http_lua_ffi_crc32_long
-    ngx_http_lua_ffi_crc32_short
     ngx_http_lua_ffi_create_script_engine
-    ngx_http_lua_ffi_decode_base64
     ngx_http_lua_ffi_destroy_regex
     ngx_http_lua_ffi_destroy_script_engine
-    ngx_http_lua_ffi_encode_base64
-    ngx_http_lua_ffi_escape_uri
     ngx_http_lua_ffi_exec_regex
     ngx_http_lua_ffi_get_body_filter_param_body
     ngx_http_lua_ffi_get_body_filter_param_eof
     ngx_http_lua_ffi_get_setby_param
     ngx_http_lua_ffi_init_script_engine
-    ngx_http_lua_ffi_md5
-    ngx_http_lua_ffi_md5_bin
     ngx_http_lua_ffi_ndk_lookup_directive
     ngx_http_lua_ffi_ndk_set_var_get
     ngx_http_lua_ffi_req_get_headers
@@ -132,7 +124,6 @@ absent! {
     ngx_http_lua_ffi_script_eval_data
     ngx_http_lua_ffi_script_eval_len
     ngx_http_lua_ffi_set_jit_stack_size
-    ngx_http_lua_ffi_sha1_bin
     ngx_http_lua_ffi_shdict_capacity
     ngx_http_lua_ffi_shdict_flush_all
     ngx_http_lua_ffi_shdict_free_space
@@ -143,11 +134,9 @@ absent! {
     ngx_http_lua_ffi_shdict_store
     ngx_http_lua_ffi_shdict_udata_to_zone
     ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result
+    ngx_http_lua_ffi_socket_tcp_getfd
     ngx_http_lua_ffi_socket_tcp_getoption
     ngx_http_lua_ffi_socket_tcp_hack_fd
     ngx_http_lua_ffi_socket_tcp_setoption
     ngx_http_lua_ffi_socket_tcp_sslhandshake
-    ngx_http_lua_ffi_str_replace_char
-    ngx_http_lua_ffi_unescape_uri
-    ngx_http_lua_ffi_uri_escaped_length
 }

@@ -10,10 +10,10 @@ use crate::coroutine::RequestCtx;
 use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::{Log, debug, guard};
 use crate::vm::Vm;
-use crate::vm::sys::{LUA_NOREF, LUA_REGISTRYINDEX};
+use crate::vm::sys::LUA_NOREF;
 
 /// The registry's name of lua-resty-core's table of tables.
-const TABLES: &[u8] = b"ngx_lua_ctx_tables";
+pub(super) const TABLES: &[u8] = b"ngx_lua_ctx_tables";
 
 /// # Safety
 /// `r` as in [`ffi::request`].
@@ -64,7 +64,7 @@ unsafe extern "C" fn on_pool_destroy(data: *mut c_void) {
 fn release(vm: Vm, reference: c_int) {
     debug!(Log::cycle(), "lua release ngx.ctx at ref {reference}");
     let stack = vm.stack();
-    stack.raw_field(LUA_REGISTRYINDEX, TABLES);
+    vm.push_ctx_tables();
     stack.unreference(-1, reference);
     stack.pop(1);
 }

@@ -12,6 +12,7 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;
 pub(crate) mod sleep;
+pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod var;
 pub(crate) mod worker;
@@ -34,6 +35,7 @@ const DOMAINS: &[&Domain] = &[
     &sleep::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
+    &text::DOMAIN,
     &absent::DOMAIN,
 ];
 

@@ -49,7 +49,7 @@ pub(crate) fn extend_default_path(vm: Vm) {
         stack.global(c"package");
         stack.raw_field(-1, b"path");
         let path = stack.bytes(-1).unwrap_or_default();
-        stack.push_bytes(&[path, b";", DISTRIBUTION_PATH].concat());
+        stack.push_bytes(&[DISTRIBUTION_PATH, b";", path].concat());
         stack.set_raw_field(-3, b"path");
     });
 }
@@ -162,6 +162,7 @@ fn load_library(vm: Vm, found: &Found) -> Result<(), String> {
     if !stack.call(1, 0, 0) {
         return Err(explain(found, &take_message(stack)));
     }
+    vm.adopt_ctx_tables(super::ctx::TABLES);
     Ok(())
 }
 

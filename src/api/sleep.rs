@@ -3,7 +3,7 @@ use super::Domain;
 use crate::coroutine::{Suspension, Waker, current, in_phase};
 use crate::nginx::event::Delay;
 use crate::nginx::log::Text;
-use crate::nginx::{Log, Msec, Phases, Timer, debug};
+use crate::nginx::{Log, Msec, Phases, Timer, debug, trace};
 use crate::vm::{Call, Error, Result, Yield, lua_fn};
 
 pub(crate) const DOMAIN: Domain =
@@ -51,9 +51,10 @@ fn sleep(call: &Call<'_>) -> Result<Yield> {
 }
 
 fn on_timer(waker: Waker) {
-    let Some(ctx) = waker.context() else { return };
-    let r = ctx.request;
-    r.enter_log();
-    debug!(r.log(), "lua sleep timer expired: \"{}?{}\"", Text(r.uri()), Text(r.args()));
+    if let Some(ctx) = waker.context().filter(|ctx| ctx.debugs()) {
+        let r = ctx.request;
+        r.enter_log();
+        trace!(ctx, "lua sleep timer expired: \"{}?{}\"", Text(r.uri()), Text(r.args()));
+    }
     waker.wake();
 }

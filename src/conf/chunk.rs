@@ -2,7 +2,7 @@
 use std::ffi::CString;
 
 use crate::nginx::config::{ComplexValue, Config};
-use crate::nginx::sys::md5_hex;
+use crate::nginx::digest::md5_hex;
 use crate::nginx::{Phase, Request};
 use crate::vm::CacheRef;
 

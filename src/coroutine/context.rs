@@ -14,7 +14,7 @@ use super::task::{Co, Role, Status};
 use crate::conf::{LocConf, MainConf};
 use crate::nginx::pool::DestroyPlace;
 use crate::nginx::request::CleanupPlace;
-use crate::nginx::{Log, Output, Phase, Phases, Request, debug, slot};
+use crate::nginx::{Log, Output, Phase, Phases, Request, slot, trace};
 use crate::vm::sys::LUA_NOREF;
 use crate::vm::{Call, Error, Result, Stack, Thread, Vm, Yield};
 
@@ -49,6 +49,7 @@ pub(crate) struct RequestCtx {
     ctx_ref: Cell<c_int>,
     cleanup: CleanupPlace,
     cleanup_is_set: Cell<bool>,
+    debugs: Cell<bool>,
     destroy: DestroyPlace,
     drive: Cell<fn(&Self)>,
 }
@@ -79,6 +80,7 @@ impl RequestCtx {
             ctx_ref: Cell::new(LUA_NOREF),
             cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
+            debugs: Cell::new(r.log().debugs()),
             destroy: DestroyPlace::new(),
             drive: Cell::new(|_| {}),
         })?;
@@ -93,6 +95,12 @@ impl RequestCtx {
 
     pub(crate) fn log(&self) -> Log {
         self.request.log()
+    }
+
+    /// Whether the location's log takes debug lines.
+    #[inline]
+    pub(crate) fn debugs(&self) -> bool {
+        self.debugs.get()
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -159,6 +167,7 @@ impl RequestCtx {
         if self.entry.get().is_some() || self.others.get().is_some() {
             self.drop_coroutines();
         }
+        self.debugs.set(self.log().debugs());
         self.exit.set(None);
         self.asked.set(Ask::Wait);
         self.phase.set(phase);
@@ -169,7 +178,7 @@ impl RequestCtx {
             self.request.on_cleanup(&self.cleanup, Self::on_request_end, ctx.cast());
             self.cleanup_is_set.set(true);
         }
-        let co = recycle::take(self.vm, self.log());
+        let co = recycle::take(self);
         self.entry.set(Some(co));
         if let Err(error) = push(co.stack()) {
             self.release_entry();
@@ -189,7 +198,6 @@ impl RequestCtx {
             co.stack().isolate_globals();
         }
         co.stack().set_owner(self.request.as_ptr().cast());
-        co.stack().set_companion(co.as_ptr().cast());
     }
 
     /// A coroutine for the Lua function at `function` of `from`; it is left on top of `from`.
@@ -218,13 +226,15 @@ impl RequestCtx {
 
     /// Puts a coroutine at the end of the queue of those that are ready.
     pub(super) fn make_ready(&self, co: Co) {
-        let mut last = &self.ready;
-        while let Some(next) = last.get() {
-            // SAFETY: [ctx-owns-threads]; the queue's links lie in its coroutines.
-            last = unsafe { &(*next.as_ptr()).next_ready };
-        }
         co.next_ready.set(None);
-        last.set(Some(co));
+        let Some(mut last) = self.ready.get() else {
+            self.ready.set(Some(co));
+            return;
+        };
+        while let Some(next) = last.next_ready.get() {
+            last = next;
+        }
+        last.next_ready.set(Some(co));
     }
 
     /// The first coroutine that is ready.
@@ -299,13 +309,13 @@ impl RequestCtx {
     pub(super) fn release_entry(&self) {
         if let Some(co) = self.entry.take() {
             let max = MainConf::of(self.request).thread_cache_max_entries;
-            recycle::give(self.vm, co, self.log(), max.unsigned_abs());
+            recycle::give(self, co, max.unsigned_abs());
         }
     }
 
     /// Ends every coroutine of the request and cancels what they wait for.
     pub(crate) fn drop_coroutines(&self) {
-        debug!(self.log(), "http lua finalize threads");
+        trace!(self, "http lua finalize threads");
         self.ready.set(None);
         self.current.set(None);
         while let Some(co) = self.others.get() {
@@ -323,7 +333,7 @@ impl RequestCtx {
     unsafe extern "C" fn on_request_end(data: *mut c_void) {
         // SAFETY: registered by `start`; the context's memory outlives the request's cleanups.
         let ctx = unsafe { &*data.cast::<Self>() };
-        debug!(ctx.log(), "lua request cleanup: forcible=0");
+        trace!(ctx, "lua request cleanup: forcible=0");
         ctx.cleanup_is_set.set(false);
         ctx.drop_coroutines();
     }

@@ -4,8 +4,9 @@
 //! and the stack of an aborted run.
 use core::cell::Cell;
 
+use super::context::RequestCtx;
 use super::task::{Co, Coroutine, Role, Status};
-use crate::nginx::{Log, debug};
+use crate::nginx::trace;
 use crate::vm::{Thread, Vm};
 
 struct Pool {
@@ -53,11 +54,12 @@ impl Pool {
 }
 
 /// An entry coroutine of `vm`, new or as good as new.
-pub(super) fn take(vm: Vm, log: Log) -> Co {
-    debug!(log, "lua creating new thread");
+pub(super) fn take(ctx: &RequestCtx) -> Co {
+    let vm = ctx.vm;
+    trace!(ctx, "lua creating new thread");
     if let Some(co) = POOL.pop(vm) {
-        debug!(
-            log,
+        trace!(
+            ctx,
             "lua reusing cached lua thread {:p} (ref {})",
             co.stack().as_ptr(),
             co.thread.anchor()
@@ -65,19 +67,20 @@ pub(super) fn take(vm: Vm, log: Log) -> Co {
         return co;
     }
     let co = Co::new(Thread::new(vm), Role::Entry);
-    debug!(log, "lua ref lua thread {:p} (ref {})", co.stack().as_ptr(), co.thread.anchor());
+    trace!(ctx, "lua ref lua thread {:p} (ref {})", co.stack().as_ptr(), co.thread.anchor());
     co
 }
 
 /// Takes back an entry coroutine that has ended or was aborted. `max` bounds the pool.
-pub(super) fn give(vm: Vm, co: Co, log: Log, max: usize) {
+pub(super) fn give(ctx: &RequestCtx, co: Co, max: usize) {
+    let vm = ctx.vm;
     let (stack, anchor) = (co.stack().as_ptr(), co.thread.anchor());
-    debug!(log, "lua deleting light thread {stack:p} (ref {anchor})");
+    trace!(ctx, "lua deleting light thread {stack:p} (ref {anchor})");
     if POOL.push(vm, co, max) {
-        debug!(log, "lua caching unused lua thread {stack:p} (ref {anchor})");
+        trace!(ctx, "lua caching unused lua thread {stack:p} (ref {anchor})");
         return;
     }
-    debug!(log, "http lua unref thread {stack:p}: {anchor}");
+    trace!(ctx, "http lua unref thread {stack:p}: {anchor}");
     co.thread.release(vm);
     co.free();
 }

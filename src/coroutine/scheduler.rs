@@ -6,7 +6,7 @@
 use super::context::{Ask, RequestCtx};
 use super::task::{Co, Role, Status};
 use crate::nginx::log::Text;
-use crate::nginx::{Level, debug};
+use crate::nginx::{Level, trace};
 use crate::vm::thread::Failure;
 use crate::vm::{Step, traceback};
 
@@ -32,7 +32,7 @@ enum Next {
 impl RequestCtx {
     /// Runs `co`, for which `args` values lie on its stack.
     pub(crate) fn run(&self, co: Co, args: i32) -> Run {
-        debug!(self.log(), "lua run thread, top:{} c:{}", co.stack().top(), self.request.count());
+        trace!(self, "lua run thread, top:{} c:{}", co.stack().top(), self.request.count());
         let mut next = Next::Resume(co, args);
         loop {
             next = match next {
@@ -52,7 +52,7 @@ impl RequestCtx {
                 continue;
             }
             let run = self.run(co, co.results.take());
-            debug!(self.log(), "lua run thread returned {}", self.run_code(run));
+            trace!(self, "lua run thread returned {}", self.run_code(run));
             if run != Run::Suspended {
                 return run;
             }
@@ -78,7 +78,7 @@ impl RequestCtx {
         }
         self.asked.set(Ask::Wait);
         let step = co.thread.resume(args);
-        debug!(self.log(), "lua resume returned {}", code(step));
+        trace!(self, "lua resume returned {}", code(step));
         match step {
             Step::Yielded => self.on_yield(co),
             Step::Finished => self.on_finish(co),
@@ -91,7 +91,7 @@ impl RequestCtx {
     }
 
     fn on_yield(&self, co: Co) -> Next {
-        debug!(self.log(), "lua thread yielded");
+        trace!(self, "lua thread yielded");
         if self.exit_code().is_some() {
             co.cancel();
             co.set_status(Status::Dead);
@@ -100,7 +100,7 @@ impl RequestCtx {
         match self.asked.replace(Ask::Wait) {
             Ask::Wait => Next::Stop(Run::Suspended),
             Ask::Resume => {
-                debug!(self.log(), "lua coroutine: resume");
+                trace!(self, "lua coroutine: resume");
                 // The arguments are what the parent yielded.
                 let Some(child) = self.current() else { return Next::Stop(Run::Suspended) };
                 let args = co.stack().top();
@@ -108,7 +108,7 @@ impl RequestCtx {
                 Next::Resume(child, args)
             }
             Ask::Yield => {
-                debug!(self.log(), "lua coroutine: yield");
+                trace!(self, "lua coroutine: yield");
                 self.on_user_yield(co)
             }
         }
@@ -132,7 +132,7 @@ impl RequestCtx {
     fn on_finish(&self, co: Co) -> Next {
         co.cancel();
         co.set_status(Status::Dead);
-        debug!(self.log(), "lua light thread ended normally");
+        trace!(self, "lua light thread ended normally");
         if self.is_entry(co) {
             self.release_entry();
             return Next::Stop(Run::Finished);
@@ -141,7 +141,7 @@ impl RequestCtx {
         let values = co.stack().top();
         let results = hand_over(co, parent, values);
         parent.set_status(Status::Running);
-        debug!(self.log(), "lua coroutine: lua user thread ended normally");
+        trace!(self, "lua coroutine: lua user thread ended normally");
         Next::Resume(parent, results)
     }
 

@@ -1,7 +1,7 @@
 //! Waiting: what a suspended coroutine owns, and how it is woken.
 use super::context::RequestCtx;
 use super::task::Co;
-use crate::nginx::{guard, request::run_posted};
+use crate::nginx::request::run_posted;
 use crate::vm::Stack;
 
 /// What a suspended coroutine waits for. Owning it is waiting; dropping it cancels the wait.
@@ -49,7 +49,7 @@ impl Waker {
         let (connection, detached) = (r.connection(), r.is_detached());
         self.co.results.set(suspension.results(self.co.stack()));
         ctx.make_ready(self.co);
-        guard((), || ctx.drive());
+        ctx.drive();
         if !detached {
             run_posted(connection);
         }

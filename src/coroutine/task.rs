@@ -93,10 +93,6 @@ impl Co {
         ctx.coroutines().find(|co| co.stack() == stack)
     }
 
-    pub(crate) fn as_ptr(self) -> *mut Coroutine {
-        self.0.as_ptr()
-    }
-
     pub(crate) fn status(self) -> Status {
         self.status.get()
     }

@@ -22,7 +22,7 @@ unsafe impl<T> Sync for Shared<T> {}
 /// The module. nginx writes its index into it.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals)]
-pub static mut ngx_http_lua_module: ngx_module_t = ngx_module_t {
+pub(crate) static mut ngx_http_lua_module: ngx_module_t = ngx_module_t {
     ctx: (&raw const CONTEXT).cast_mut().cast(),
     commands: DIRECTIVES.as_ptr(),
     type_: NGX_HTTP_MODULE as ngx_uint_t,
@@ -34,7 +34,7 @@ pub static mut ngx_http_lua_module: ngx_module_t = ngx_module_t {
 /// nginx has given the module its index by now.
 unsafe extern "C" fn preconfiguration(_: *mut ngx_conf_t) -> ngx_int_t {
     // SAFETY: [single-thread]
-    slot::set_index(unsafe { (*(&raw const ngx_http_lua_module)).ctx_index });
+    slot::set_index(unsafe { ngx_http_lua_module.ctx_index });
     sys::OK
 }
 
@@ -45,17 +45,17 @@ mod loadable {
 
     #[unsafe(no_mangle)]
     #[allow(non_upper_case_globals)]
-    pub static mut ngx_modules: [*const ngx_module_t; 2] =
+    pub(crate) static mut ngx_modules: [*const ngx_module_t; 2] =
         [&raw const ngx_http_lua_module, ptr::null()];
 
     #[unsafe(no_mangle)]
     #[allow(non_upper_case_globals)]
-    pub static mut ngx_module_names: [*const c_char; 2] =
+    pub(crate) static mut ngx_module_names: [*const c_char; 2] =
         [c"ngx_http_lua_module".as_ptr(), ptr::null()];
 
     /// Our filters see a response after nginx's own have built it and before it is copied and sent.
     #[unsafe(no_mangle)]
     #[allow(non_upper_case_globals)]
-    pub static mut ngx_module_order: [*const c_char; 3] =
+    pub(crate) static mut ngx_module_order: [*const c_char; 3] =
         [c"ngx_http_lua_module".as_ptr(), c"ngx_http_copy_filter_module".as_ptr(), ptr::null()];
 }

@@ -138,7 +138,7 @@ impl Config {
         place: HandlerPlace,
     ) -> Option<()> {
         unsafe {
-            let core = (*(&raw const sys::ngx_http_core_module)).ctx_index;
+            let core = sys::ngx_http_core_module.ctx_index;
             let conf = self.module_conf(ConfLevel::Main, core);
             let conf = conf.cast::<sys::ngx_http_core_main_conf_t>();
             let handlers = &raw mut (*conf).phases[phase as usize].handlers;
@@ -163,7 +163,7 @@ impl Config {
         handler: unsafe extern "C" fn(*mut sys::ngx_http_request_t) -> isize,
     ) {
         unsafe {
-            let core = (*(&raw const sys::ngx_http_core_module)).ctx_index;
+            let core = sys::ngx_http_core_module.ctx_index;
             let conf = self.module_conf(ConfLevel::Location, core);
             (*conf.cast::<sys::ngx_http_core_loc_conf_t>()).handler = Some(handler);
         }

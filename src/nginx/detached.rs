@@ -28,7 +28,7 @@ impl Confs {
     pub(crate) fn of_http(cycle: *mut sys::ngx_cycle_t) -> Option<Self> {
         // SAFETY: [conf-callback]
         unsafe {
-            let http = *(*cycle).conf_ctx.add((*(&raw const sys::ngx_http_module)).index);
+            let http = *(*cycle).conf_ctx.add(sys::ngx_http_module.index);
             let ctx = http.cast::<sys::ngx_http_conf_ctx_t>().as_ref()?;
             Some(Self { main: ctx.main_conf, server: ctx.srv_conf, location: ctx.loc_conf })
         }

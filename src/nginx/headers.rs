@@ -129,12 +129,12 @@ static EMPTY: EmptyPart =
 unsafe fn complete_location(r: Request) {
     // SAFETY: [request-alive]
     unsafe {
-        if let Some(location) = (*out(r)).location.as_mut() {
-            if sys::str_bytes(location.value).first() == Some(&b'/') {
-                let name = b"Location";
-                location.key = sys::str_of(name);
-                location.hash = sys::ngx_hash_key_lc(name.as_ptr().cast_mut(), name.len());
-            }
+        if let Some(location) = (*out(r)).location.as_mut()
+            && sys::str_bytes(location.value).first() == Some(&b'/')
+        {
+            let name = b"Location";
+            location.key = sys::str_of(name);
+            location.hash = sys::ngx_hash_key_lc(name.as_ptr().cast_mut(), name.len());
         }
     }
 }
@@ -230,10 +230,10 @@ unsafe fn set_location(r: Request, entry: &Entry, mode: Mode) -> Result<(), NotS
         let at = offset_of!(HeadersOut, location);
         set_slot(r, entry, at, mode)?;
         let slot = slot_at(r, at);
-        if let Some(h) = (*slot).as_ref() {
-            if sys::str_bytes(h.value).first() == Some(&b'/') {
-                *slot = ptr::null_mut();
-            }
+        if let Some(h) = (*slot).as_ref()
+            && sys::str_bytes(h.value).first() == Some(&b'/')
+        {
+            *slot = ptr::null_mut();
         }
         Ok(())
     }
@@ -284,18 +284,18 @@ unsafe fn set_several(r: Request, entry: &Entry, at: usize, mode: Mode) -> Resul
     // SAFETY: see above; the headers of one name are linked.
     unsafe {
         let mut slot = slot_at(r, at);
-        if mode == Mode::Replace {
-            if let Some(first) = (*slot).as_mut() {
-                let mut rest = first.next;
-                while let Some(h) = rest.as_mut() {
-                    h.hash = 0;
-                    h.value.len = 0;
-                    rest = h.next;
-                }
-                first.value = entry.value;
-                first.hash = if entry.value.len == 0 { 0 } else { entry.hash };
-                return Ok(());
+        if mode == Mode::Replace
+            && let Some(first) = (*slot).as_mut()
+        {
+            let mut rest = first.next;
+            while let Some(h) = rest.as_mut() {
+                h.hash = 0;
+                h.value.len = 0;
+                rest = h.next;
             }
+            first.value = entry.value;
+            first.hash = if entry.value.len == 0 { 0 } else { entry.hash };
+            return Ok(());
         }
         while let Some(h) = (*slot).as_mut() {
             if mode == Mode::Add && h.hash == 0 {

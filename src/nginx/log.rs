@@ -117,6 +117,17 @@ macro_rules! debug {
 }
 pub(crate) use debug;
 
+/// The same for a request's context, which knows whether debug lines are wanted.
+macro_rules! trace {
+    ($ctx:expr, $($arg:tt)+) => {{
+        let ctx = $ctx;
+        if ctx.debugs() {
+            ctx.log().debug(format_args!($($arg)+));
+        }
+    }};
+}
+pub(crate) use trace;
+
 /// Bytes as they are, for log lines made with `format_args!`: not UTF-8 is shown as U+FFFD.
 pub(crate) struct Text<'a>(pub(crate) &'a [u8]);
 

@@ -4,6 +4,7 @@
 //! one keeps to the guarantees of SAFETY.md ([request-alive], [pool-outlives-request]).
 pub(crate) mod config;
 pub(crate) mod detached;
+pub(crate) mod digest;
 pub(crate) mod event;
 pub(crate) mod headers;
 pub(crate) mod log;
@@ -18,7 +19,7 @@ pub(crate) mod time;
 pub(crate) mod variable;
 
 pub(crate) use event::{Msec, Timer};
-pub(crate) use log::{Level, Log, debug};
+pub(crate) use log::{Level, Log, debug, trace};
 pub(crate) use output::Output;
 pub(crate) use phase::{Outcome, Phase, Phases};
 pub(crate) use request::Request;

@@ -376,10 +376,10 @@ impl Output {
         if self.raw_socket.get() || self.eof.get() {
             return self.send(r);
         }
-        if !self.begin_body(r)? {
+        if (!self.header_sent.get() || r.header_only()) && !self.begin_body(r)? {
             return Ok(());
         }
-        if !r.has_body_reader() && r.is_main() && r.discard_body() != sys::OK {
+        if r.has_unread_body() && r.discard_body() != sys::OK {
             return Err(Stopped(sys::ERROR));
         }
         if self.buffering.get() {

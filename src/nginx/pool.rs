@@ -61,6 +61,7 @@ impl Pool {
     }
 
     /// Places a value that needs no drop; it lives as long as the pool.
+    #[inline(always)]
     pub(crate) fn place<T>(self, value: T) -> Option<&'static T> {
         const { assert!(!mem::needs_drop::<T>()) };
         // SAFETY: ngx_palloc aligns to NGX_ALIGNMENT, at least a pointer's; the pool outlives its users.

@@ -74,7 +74,7 @@ pub(crate) fn worker_pids() -> Vec<i32> {
 fn core_conf() -> *mut sys::ngx_core_conf_t {
     // SAFETY: see above; the core module's configuration is always there.
     unsafe {
-        let index = (*(&raw const sys::ngx_core_module)).index;
+        let index = sys::ngx_core_module.index;
         (*(*sys::ngx_cycle).conf_ctx.add(index)).cast()
     }
 }

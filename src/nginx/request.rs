@@ -76,11 +76,6 @@ impl Request {
         unsafe { *self.main().count_ptr() += 1 }
     }
 
-    /// Gives up what `hold` took, where nginx must not be told.
-    pub(crate) fn unhold(self) {
-        unsafe { *self.main().count_ptr() -= 1 }
-    }
-
     /// `count:16` is the first field of its unit: read as the plain u16 it is, because the generated
     /// accessor walks it bit by bit.
     fn count_ptr(self) -> *mut u16 {
@@ -123,8 +118,17 @@ impl Request {
         unsafe { ngx_http_request_t::filter_finalize_raw(self.as_ptr()) != 0 }
     }
 
-    pub(crate) fn has_body_reader(self) -> bool {
-        unsafe { !(*self.as_ptr()).request_body.is_null() }
+    /// Whether the client announced a body that nobody has begun to read.
+    pub(crate) fn has_unread_body(self) -> bool {
+        unsafe {
+            let r = self.as_ptr();
+            let head = &raw const (*r).headers_in;
+            (*r).request_body.is_null()
+                && self.is_main()
+                && ((*head).content_length_n > 0
+                    || (*head).chunked() != 0
+                    || !(*head).expect.is_null())
+        }
     }
 
     /// nginx's number of the protocol: 9, 1000, 1001, 2000, 3000.
@@ -231,14 +235,14 @@ impl Request {
 
     pub(crate) fn core_loc_conf(self) -> *mut sys::ngx_http_core_loc_conf_t {
         unsafe {
-            let index = (*(&raw const sys::ngx_http_core_module)).ctx_index;
+            let index = sys::ngx_http_core_module.ctx_index;
             (*(*self.as_ptr()).loc_conf.add(index)).cast()
         }
     }
 
     pub(crate) fn core_main_conf(self) -> *mut sys::ngx_http_core_main_conf_t {
         unsafe {
-            let index = (*(&raw const sys::ngx_http_core_module)).ctx_index;
+            let index = sys::ngx_http_core_module.ctx_index;
             (*(*self.as_ptr()).main_conf.add(index)).cast()
         }
     }

@@ -29,21 +29,3 @@ pub unsafe fn str_bytes<'a>(s: ngx_str_t) -> &'a [u8] {
 pub const fn str_of(bytes: &[u8]) -> ngx_str_t {
     ngx_str_t { len: bytes.len(), data: bytes.as_ptr().cast_mut() }
 }
-
-/// The MD5 of `data`, in lower-case hexadecimal.
-pub fn md5_hex(data: &[u8]) -> [u8; 32] {
-    let mut digest = [0u8; 16];
-    // SAFETY: the context is initialised before use, and the digest has MD5's size.
-    unsafe {
-        let mut md5: ngx_md5_t = core::mem::zeroed();
-        ngx_md5_init(&raw mut md5);
-        ngx_md5_update(&raw mut md5, data.as_ptr().cast(), data.len());
-        ngx_md5_final(digest.as_mut_ptr(), &raw mut md5);
-    }
-    let mut hex = [0; 32];
-    for (pair, byte) in hex.chunks_exact_mut(2).zip(digest) {
-        pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
-        pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
-    }
-    hex
-}

@@ -27,7 +27,7 @@ pub(crate) enum Error {
     /// Misuse of one argument: raised in LuaJIT's own words, `(… expected, got …)`.
     BadArg { index: c_int, expected: &'static CStr },
     /// Misuse of one argument, in our words: `bad argument #1 to 'f' (…)`.
-    ArgError { index: c_int, message: Cow<'static, str> },
+    Argument { index: c_int, message: Cow<'static, str> },
     /// The operation itself failed: the call returns `nil, message`.
     Fail(Cow<'static, str>),
     /// Raises the value on top of the stack as it is: an error of Lua code that we called.
@@ -44,7 +44,7 @@ impl Error {
     }
 
     pub(crate) fn arg(index: c_int, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::ArgError { index, message: message.into() }
+        Self::Argument { index, message: message.into() }
     }
 }
 
@@ -146,6 +146,18 @@ impl IntoResults for &[u8] {
     }
 }
 
+impl<const N: usize> IntoResults for [u8; N] {
+    fn push(self, stack: Stack) -> c_int {
+        self.as_slice().push(stack)
+    }
+}
+
+impl IntoResults for Vec<u8> {
+    fn push(self, stack: Stack) -> c_int {
+        self.as_slice().push(stack)
+    }
+}
+
 /// The topmost values of the stack, as they are.
 pub(crate) struct Top(pub(crate) c_int);
 
@@ -237,7 +249,7 @@ fn raise(stack: Stack, error: Error) -> c_int {
     unsafe {
         match error {
             Error::BadArg { index, expected } => luaL_typerror(l, index, expected.as_ptr()),
-            Error::ArgError { index, message } => {
+            Error::Argument { index, message } => {
                 stack.push_bytes(message.as_bytes());
                 drop(message);
                 sys::luaL_argerror(l, index, sys::lua_tolstring(l, -1, core::ptr::null_mut()))

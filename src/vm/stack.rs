@@ -357,17 +357,6 @@ impl Stack {
             }
         }
     }
-
-    /// The second pointer kept with the coroutine; null on a LuaJIT without `exdata2`.
-    pub(crate) fn companion(self) -> *mut c_void {
-        sys::extensions().get_exdata2.map_or(core::ptr::null_mut(), |get| unsafe { get(self.0) })
-    }
-
-    pub(crate) fn set_companion(self, companion: *mut c_void) {
-        if let Some(set) = sys::extensions().set_exdata2 {
-            unsafe { set(self.0, companion) };
-        }
-    }
 }
 
 /// The global that carries the owner on a LuaJIT without exdata; lua-resty-core reads it.

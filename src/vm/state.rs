@@ -29,7 +29,7 @@ macro_rules! registry_keys {
     ($($name:ident),*) => {$(
         #[unsafe(no_mangle)]
         #[allow(non_upper_case_globals, missing_docs)]
-        pub static $name: u8 = 0;
+        pub(crate) static $name: u8 = 0;
     )*};
 }
 registry_keys!(
@@ -39,6 +39,9 @@ registry_keys!(
     ngx_http_lua_headers_metatable_key
 );
 
+/// The key of lua-resty-core's table of `ngx.ctx` tables, which it keeps under a name as well.
+static CTX_TABLES_KEY: u8 = 0;
+
 /// LuaJIT's lightuserdata hold 47 bits.
 fn registry_key(name: &'static u8) -> *mut c_void {
     core::ptr::from_ref(name).map_addr(|a| a & ((1 << 47) - 1)).cast_mut().cast()
@@ -47,6 +50,7 @@ fn registry_key(name: &'static u8) -> *mut c_void {
 impl Vm {
     /// A VM with the standard libraries and the registry tables.
     pub(crate) fn new() -> Option<Self> {
+        sys::find_extensions();
         let kind = match sys::extensions().set_exdata {
             Some(_) => ChunkKind::Shared,
             None => ChunkKind::Factory,
@@ -103,6 +107,19 @@ impl Vm {
     /// stack: [-0, +1, -]
     pub(crate) fn push_code_cache(self, on: Stack) {
         push_registry(on, &ngx_http_lua_code_cache_key);
+    }
+
+    /// Makes the table that the registry keeps as `name` the one of `ngx.ctx` tables.
+    /// stack: [-0, +0, m]
+    pub(crate) fn adopt_ctx_tables(self, name: &[u8]) {
+        self.main.push_pointer(registry_key(&CTX_TABLES_KEY));
+        self.main.raw_field(sys::LUA_REGISTRYINDEX, name);
+        self.main.raw_set(sys::LUA_REGISTRYINDEX);
+    }
+
+    /// stack: [-0, +1, -]
+    pub(crate) fn push_ctx_tables(self) {
+        push_registry(self.main, &CTX_TABLES_KEY);
     }
 
     /// Whether the VM outlives requests, so that places in it are worth remembering.

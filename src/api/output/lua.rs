@@ -4,7 +4,7 @@ use super::flush;
 use crate::api::Domain;
 use crate::coroutine::{current_or, in_phase};
 use crate::nginx::output::{Mark, Output, Refused, Stopped};
-use crate::nginx::{Phases, Request, debug};
+use crate::nginx::{Phases, Request, trace};
 use crate::vm::{Call, Error, Kind, Result, Yield, lua_fn};
 
 pub(crate) const DOMAIN: Domain = Domain {
@@ -80,11 +80,11 @@ fn write(call: &Call<'_>, end: &[u8], what: &str) -> Result<i32> {
         output.send_headers(r)?;
         return Ok(DONE);
     }
-    debug!(r.log(), "{what}");
+    trace!(ctx, "{what}");
     match output.begin_body(r) {
         Ok(true) => {
             if output.is_buffering() {
-                debug!(r.log(), "lua buffering output bufs for the HTTP 1.0 request");
+                trace!(ctx, "lua buffering output bufs for the HTTP 1.0 request");
             }
             output.wrote(r)?;
         }
@@ -94,7 +94,7 @@ fn write(call: &Call<'_>, end: &[u8], what: &str) -> Result<i32> {
             return Err(stopped.into());
         }
     }
-    debug!(r.log(), "{what} has {}busy bufs", if output.has_busy() { "" } else { "no " });
+    trace!(ctx, "{what} has {}busy bufs", if output.has_busy() { "" } else { "no " });
     Ok(DONE)
 }
 
@@ -130,10 +130,10 @@ fn flush_output(call: &Call<'_>) -> Result<core::result::Result<i32, Yield>> {
     let r = ctx.request;
     ctx.output.flush(r, wait)?;
     if !wait || !Output::is_blocked(r) {
-        debug!(r.log(), "lua flush asynchronously");
+        trace!(ctx, "lua flush asynchronously");
         return Ok(Ok(DONE));
     }
-    debug!(r.log(), "lua flush requires waiting: buffered 0x{:x}", r.buffered());
+    trace!(ctx, "lua flush requires waiting: buffered 0x{:x}", r.buffered());
     flush::wait(ctx).map(Err)
 }
 
@@ -146,7 +146,7 @@ fn eof(call: &Call<'_>) -> Result<i32> {
         return Err(Refused::SeenEof.into());
     }
     let ctx = in_phase(ctx, Phases::REQUEST)?;
-    debug!(ctx.log(), "lua send eof");
+    trace!(ctx, "lua send eof");
     ctx.output.finish(ctx.request)?;
     Ok(DONE)
 }
@@ -154,7 +154,7 @@ fn eof(call: &Call<'_>) -> Result<i32> {
 fn send_headers(call: &Call<'_>) -> Result<i32> {
     let ctx = in_phase(current_or(call, "no request found")?, Phases::REQUEST)?;
     if !ctx.headers_sent() {
-        debug!(ctx.log(), "lua send headers");
+        trace!(ctx, "lua send headers");
         ctx.output.send_headers(ctx.request)?;
     }
     Ok(DONE)
