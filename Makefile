@@ -61,7 +61,7 @@ check: setup ## Formatting, clippy, tidy
 unit: setup ## Unit tests
 	$(CARGO) test --lib
 
-tidy: setup
+tidy: build
 	$(if $(RUST_TESTS),$(TEST_ENV) $(CARGO) test $(addprefix --test ,$(RUST_TESTS)))
 
 # One goal after the other, also under -j: cargo runs are parallel in themselves.
