@@ -223,8 +223,10 @@ fn lua_functions() -> BTreeSet<String> {
     for (_, code) in code_below("src/api") {
         for after in code.split("functions: &[").skip(1) {
             for row in items(up_to_closing(after)) {
-                let row = row.trim_start_matches('(');
-                let names: Vec<&str> = row.split("c\"").skip(1).map(ident).collect();
+                let cells = row.strip_prefix('(').map(up_to_closing).map(items);
+                let cells = cells.unwrap_or_default();
+                let names: Vec<&str> =
+                    cells.iter().filter_map(|cell| cell.strip_prefix("c\"")).map(ident).collect();
                 match names[..] {
                     ["", name, ..] => found.insert(format!("ngx.{name}")),
                     [table, name, ..] => found.insert(format!("ngx.{table}.{name}")),

@@ -15,14 +15,10 @@ pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
 /// Tables that lua-resty-core adds to.
 fn setup(stack: Stack, _: &Found) {
-    for table in [b"req".as_slice(), b"location", b"socket", b"thread", b"timer", b"re"] {
+    for table in [b"req".as_slice(), b"location", b"socket", b"timer", b"re"] {
         super::push_table(stack, table);
         stack.pop(1);
     }
-    stack.new_table(0, 0);
-    stack.new_table(0, 2);
-    stack.set_metatable(-2);
-    stack.set_raw_field(-2, b"arg");
     for table in
         [b"__tcp_cosocket_mt".as_slice(), b"__tcp_req_cosocket_mt", b"__tcp_raw_req_cosocket_mt"]
     {
@@ -34,16 +30,12 @@ fn setup(stack: Stack, _: &Found) {
 /// What is served later, as paths below `ngx`.
 const LUA_NAMES: &[u8] = br#"
 local missing = {
-    "exec", "redirect", "on_abort", "run_worker_thread",
+    "run_worker_thread",
     "location.capture", "location.capture_multi",
-    "req.get_headers", "req.set_header", "req.clear_header", "req.raw_header", "req.http_version",
-    "req.get_method", "req.set_method", "req.get_uri_args", "req.set_uri_args", "req.get_post_args",
-    "req.set_uri", "req.read_body", "req.discard_body", "req.get_body_data", "req.get_body_file",
+    "req.read_body", "req.discard_body", "req.get_body_data", "req.get_body_file",
     "req.set_body_data", "req.set_body_file", "req.init_body", "req.append_body", "req.finish_body",
-    "req.get_query_args", "req.socket",
-    "resp.get_headers",
+    "req.socket",
     "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
-    "thread.spawn", "thread.wait", "thread.kill",
     "timer.at", "timer.every", "timer.pending_count", "timer.running_count",
     "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",
 }
@@ -101,26 +93,11 @@ macro_rules! absent {
 absent! {
     ngx_http_lua_ffi_compile_regex
     ngx_http_lua_ffi_compile_replace_template
-    ngx_http_lua_ffi_copy_body_filter_param_body
     ngx_http_lua_ffi_create_script_engine
     ngx_http_lua_ffi_destroy_regex
     ngx_http_lua_ffi_destroy_script_engine
     ngx_http_lua_ffi_exec_regex
-    ngx_http_lua_ffi_get_body_filter_param_body
-    ngx_http_lua_ffi_get_body_filter_param_eof
-    ngx_http_lua_ffi_get_setby_param
     ngx_http_lua_ffi_init_script_engine
-    ngx_http_lua_ffi_ndk_lookup_directive
-    ngx_http_lua_ffi_ndk_set_var_get
-    ngx_http_lua_ffi_req_get_headers
-    ngx_http_lua_ffi_req_get_headers_count
-    ngx_http_lua_ffi_req_get_method
-    ngx_http_lua_ffi_req_get_method_name
-    ngx_http_lua_ffi_req_get_querystring_len
-    ngx_http_lua_ffi_req_get_uri_args
-    ngx_http_lua_ffi_req_get_uri_args_count
-    ngx_http_lua_ffi_req_set_header
-    ngx_http_lua_ffi_req_set_method
     ngx_http_lua_ffi_script_eval_data
     ngx_http_lua_ffi_script_eval_len
     ngx_http_lua_ffi_set_jit_stack_size

@@ -1,11 +1,24 @@
-//! `ngx.exit`.
+//! How Lua code leaves its request: `ngx.exit`, `ngx.redirect`, `ngx.exec`.
+//!
+//! Each of them notes in the context how the run is to end, and yields for good.
 #![allow(unsafe_code)]
 use core::ffi::c_int;
 
+use super::Domain;
 use super::ffi::{self, ErrBuf, Out, Rc};
-use crate::coroutine::{RequestCtx, disabled};
+use super::text::args;
+use crate::coroutine::{Leave, RequestCtx, disabled, in_phase, request_of};
+use crate::nginx::headers::response;
+use crate::nginx::log::Text;
 use crate::nginx::sys::ngx_http_request_t;
+use crate::nginx::uri::{Target, printable, unsafe_byte};
 use crate::nginx::{Level, Phase, Phases, Request, debug};
+use crate::vm::{Call, Error, Kind, Result as LuaResult, Yield, lua_fn};
+
+pub(crate) const DOMAIN: Domain = Domain {
+    functions: &[(c"", c"exec", lua_fn!(exec)), (c"", c"redirect", lua_fn!(redirect))],
+    setup: None,
+};
 
 /// Where `ngx.exit` works.
 const ALLOWED: Phases =
@@ -40,7 +53,7 @@ fn exit(ctx: &RequestCtx, status: c_int) -> Result<Rc, String> {
         }
         status = 200;
     }
-    ctx.set_exit(status);
+    ctx.set_leave(Leave::Exit(status));
     debug!(r.log(), "lua exit with code {status}");
     Ok(if RETURNS.contains(ctx.phase()) { Rc::Done } else { Rc::Ok })
 }
@@ -73,4 +86,85 @@ unsafe extern "C" fn ngx_http_lua_ffi_exit(
             Ok(Rc::Error)
         })
     })
+}
+
+/// The context of `r`, where `ngx.exec` and `ngx.redirect` work.
+fn leavable<'a>(r: Request, missing: &'static str) -> LuaResult<&'a RequestCtx> {
+    in_phase(RequestCtx::of(r).ok_or(Error::raise(missing))?, Phases::REQUEST)
+}
+
+fn exec(call: &Call<'_>) -> LuaResult<Yield> {
+    let count = call.count();
+    if count != 1 && count != 2 {
+        let message = format!("expecting one or two arguments, but got {count}");
+        return Err(Error::Raise(message.into()));
+    }
+    let r = request_of(call.stack()).ok_or(Error::raise("no request object found"))?;
+    let uri = call.bytes(1)?;
+    if uri.is_empty() {
+        return Err(Error::raise("The uri argument is empty"));
+    }
+    let ctx = leavable(r, "no ctx found")?;
+    let target = r.target(uri).ok_or(Error::raise("unsafe uri"))?;
+    let target = match call.kind(2) {
+        Kind::String | Kind::Number => with_args(r, target, call.bytes(2)?),
+        Kind::Table => with_args(r, target, &args::encode_table(call.stack(), 2)?),
+        Kind::Nil | Kind::None => Some(target),
+        kind => {
+            let message = format!("string, number, or table expected, but got {}", kind.name());
+            return Err(Error::arg(2, message));
+        }
+    };
+    let target = target.ok_or(Error::raise("no memory"))?;
+    if ctx.headers_sent() {
+        return Err(Error::raise("attempt to call ngx.exec after sending out response headers"));
+    }
+    debug!(r.log(), "lua exec \"{}?{}\"", Text(target.uri), Text(target.args));
+    ctx.set_leave(Leave::Exec(target));
+    Ok(Yield::NOTHING)
+}
+
+/// Adds arguments behind those that the URI brought.
+fn with_args(r: Request, target: Target, args: &[u8]) -> Option<Target> {
+    let args = match (target.args, args) {
+        (_, []) => return Some(target),
+        ([], args) => r.pool().bytes_of(args)?,
+        (before, args) => r.pool().bytes_of(&[before, b"&", args].concat())?,
+    };
+    Some(Target { args, ..target })
+}
+
+/// The statuses that redirect; `ngx.redirect` knows no others.
+const REDIRECTS: [f64; 5] = [301.0, 302.0, 303.0, 307.0, 308.0];
+
+fn redirect(call: &Call<'_>) -> LuaResult<Yield> {
+    let count = call.count();
+    if count != 1 && count != 2 {
+        return Err(Error::raise("expecting one or two arguments"));
+    }
+    let uri = call.bytes(1)?;
+    let status = if count == 2 { call.number(2)?.trunc() } else { 302.0 };
+    if !REDIRECTS.contains(&status) {
+        return Err(Error::raise(
+            "only ngx.HTTP_MOVED_TEMPORARILY, ngx.HTTP_MOVED_PERMANENTLY, \
+             ngx.HTTP_PERMANENT_REDIRECT, ngx.HTTP_SEE_OTHER, and ngx.HTTP_TEMPORARY_REDIRECT are \
+             allowed",
+        ));
+    }
+    let status = status as c_int;
+    let r = request_of(call.stack()).ok_or(Error::raise("no request object found"))?;
+    let ctx = leavable(r, "no request ctx found")?;
+    if ctx.headers_sent() {
+        return Err(Error::raise("attempt to call ngx.redirect after sending out the headers"));
+    }
+    if let Some(byte) = unsafe_byte(uri) {
+        let uri = printable(uri);
+        let message = format!("unsafe byte \"0x{byte:02x}\" in redirect uri \"{uri}\"");
+        return Err(Error::Raise(message.into()));
+    }
+    response::add_location(r, uri).map_err(|_| Error::raise("no memory"))?;
+    r.set_status(status.unsigned_abs() as usize);
+    debug!(r.log(), "lua redirect to \"{}\" with code {status}", Text(uri));
+    ctx.set_leave(Leave::Exit(status));
+    Ok(Yield::NOTHING)
 }

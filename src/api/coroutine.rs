@@ -101,7 +101,8 @@ fn resume(call: &Call<'_>) -> Result<core::result::Result<Refusal, Yield>> {
     if ctx.current().is_none() {
         return Err(Error::raise("no parent co ctx found"));
     }
-    let co = Co::of(ctx, thread).ok_or(Error::raise("no co ctx found"))?;
+    // One that has ended is forgotten, and so are those of other requests.
+    let Some(co) = Co::of(ctx, thread) else { return Ok(Ok(Refusal(Status::Dead))) };
     if co.status() != Status::Suspended {
         return Ok(Ok(Refusal(co.status())));
     }

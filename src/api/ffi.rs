@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::coroutine::RequestCtx;
+use crate::nginx::Request;
 use crate::nginx::sys::ngx_http_request_t;
-use crate::nginx::{Level, Log, Request};
 
 /// Return codes that lua-resty-core knows (`FFI_*` in `resty.core.base`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +14,7 @@ use crate::nginx::{Level, Log, Request};
 pub(crate) enum Rc {
     Ok = 0,
     Error = -1,
+    Again = -2,
     Done = -4,
     Declined = -5,
     NoRequestContext = -100,
@@ -61,6 +62,22 @@ pub(crate) struct Str {
     pub(crate) data: *const u8,
 }
 
+impl Str {
+    /// What lua-resty-core reads as `true`: an argument without a value.
+    pub(crate) const TRUE: Self = Self { len: -1, data: core::ptr::null() };
+
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self { len: bytes.len() as c_int, data: bytes.as_ptr() }
+    }
+
+    /// # Safety
+    /// It comes from a caller that keeps its bytes until the exported call returns.
+    pub(crate) unsafe fn bytes<'a>(&self) -> &'a [u8] {
+        // SAFETY: the caller's contract.
+        unsafe { bytes(self.data, usize::try_from(self.len).unwrap_or(0)) }
+    }
+}
+
 /// Why an exported call failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FfiError {
@@ -89,10 +106,7 @@ pub(crate) fn call<T: Into<c_int>>(
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => return value.into(),
         Ok(Err(failure)) => failure,
-        Err(_) => {
-            Log::cycle().write(Level::Alert, b"lua: a bug of the module in an exported call");
-            FfiError::message(c"internal error (this is a bug)")
-        }
+        Err(_) => FfiError::message(c"internal error (this is a bug)"),
     };
     if let (Some(err), Some(message)) = (err, failure.message) {
         err.set(message.as_ptr());

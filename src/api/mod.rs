@@ -1,23 +1,27 @@
 //! What Lua code sees: one entry a domain. A domain is a core without Lua or C types, and thin faces:
 //! `lua` for functions that Lua calls, `ffi` for those that lua-resty-core calls through LuaJIT's FFI.
+pub(crate) mod abort;
 pub(crate) mod absent;
+pub(crate) mod arg;
 pub(crate) mod config;
 pub(crate) mod control;
 pub(crate) mod coroutine;
 pub(crate) mod ctx;
 pub(crate) mod ffi;
 pub(crate) mod log;
+pub(crate) mod ndk;
 pub(crate) mod output;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;
 pub(crate) mod sleep;
 pub(crate) mod text;
+pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod var;
 pub(crate) mod worker;
 
-use crate::vm::{Call, Function, Result, Stack, Top, lua_fn};
+use crate::vm::{Function, Stack};
 
 /// What a domain contributes to the `ngx` table of a new VM.
 pub(crate) struct Domain {
@@ -33,9 +37,15 @@ const DOMAINS: &[&Domain] = &[
     &output::DOMAIN,
     &log::DOMAIN,
     &sleep::DOMAIN,
+    &thread::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
+    &arg::DOMAIN,
+    &response::DOMAIN,
+    &control::DOMAIN,
+    &ndk::DOMAIN,
     &text::DOMAIN,
+    &abort::DOMAIN,
     &absent::DOMAIN,
 ];
 
@@ -75,21 +85,4 @@ fn push_table(stack: Stack, name: &[u8]) {
         stack.push_value(-1);
         stack.set_raw_field(-3, name);
     }
-}
-
-/// The message handler of protected calls: adds a traceback to an error that is text.
-pub(crate) const TRACEBACK: Function = lua_fn!(traceback);
-
-fn traceback(call: &Call<'_>) -> Result<Top> {
-    let stack = call.stack();
-    stack.set_top(1);
-    if stack.bytes(1).is_some() {
-        stack.global(c"debug");
-        stack.raw_field(-1, b"traceback");
-        stack.push_value(1);
-        // Skips this function and the handler's caller.
-        stack.push_integer(2);
-        stack.call(2, 1, 0);
-    }
-    Ok(Top(1))
 }

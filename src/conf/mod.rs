@@ -12,6 +12,7 @@ pub(crate) use chunk::Chunk;
 
 use crate::nginx::config::{ConfLevel, Config};
 use crate::nginx::output::Options;
+use crate::nginx::script::Arguments;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
 use crate::nginx::{Phase, Phases, Request, slot};
 use crate::vm::Vm;
@@ -21,6 +22,12 @@ const UNSET: ngx_int_t = -1;
 
 /// A chunk, if the level has one for a phase; shared by all levels that inherit it.
 type ChunkSlot = Option<&'static Chunk>;
+
+/// A `set_by_lua*` directive; the rewrite module's code for it leads here.
+pub(crate) struct SetVar {
+    pub(crate) chunk: Chunk,
+    pub(crate) args: Arguments,
+}
 
 /// `http {}`-level settings, and what belongs to the cycle as a whole.
 #[repr(C)]
@@ -135,6 +142,7 @@ impl SrvConf {
 pub(crate) struct LocConf {
     pub(crate) code_cache: ngx_flag_t,
     pub(crate) http10_buffering: ngx_flag_t,
+    pub(crate) check_client_abort: ngx_flag_t,
     pub(crate) use_default_type: ngx_flag_t,
     pub(crate) transform_underscores: ngx_flag_t,
     chunks: [ChunkSlot; Phase::SLOTS],
@@ -145,6 +153,7 @@ impl LocConf {
         Self {
             code_cache: UNSET,
             http10_buffering: UNSET,
+            check_client_abort: UNSET,
             use_default_type: UNSET,
             transform_underscores: UNSET,
             chunks: [None; Phase::SLOTS],
@@ -173,6 +182,7 @@ impl LocConf {
         };
         inherit(&mut self.code_cache, outer.code_cache, 1);
         inherit(&mut self.http10_buffering, outer.http10_buffering, 1);
+        inherit(&mut self.check_client_abort, outer.check_client_abort, 0);
         inherit(&mut self.use_default_type, outer.use_default_type, 1);
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
     }
@@ -181,6 +191,7 @@ impl LocConf {
         Options {
             http10_buffering: self.http10_buffering != 0,
             use_default_type: self.use_default_type != 0,
+            sends_each_write: self.chunk(Phase::BodyFilter).is_some(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The setters of directives that nginx's own do not cover: chunks of Lua, paths, warnings.
 use super::block::{BlockError, code_len, line_feeds};
-use super::{Chunk, ChunkSlot, LocConf, MainConf, SrvConf};
+use super::{Chunk, ChunkSlot, LocConf, MainConf, SetVar, SrvConf};
 use crate::nginx::config::Config;
+use crate::nginx::script::{self, AddError, Arguments};
 use crate::nginx::{Level, Phase};
 
 /// How a directive gives its Lua code.
@@ -81,6 +82,27 @@ pub(crate) fn set_chunk(
         MainConf::being_read(cf).note_use(phase);
     }
     Ok(())
+}
+
+/// A `set_by_lua*` directive: `$name`, the code, and arguments unless it is a block.
+pub(crate) fn set_variable(cf: Config, form: Form, run: script::Code) -> Result<()> {
+    let line = cf.line();
+    if form == Form::Block {
+        read_block(cf)?;
+    }
+    let chunk = match form {
+        Form::File => Chunk::file(cf, Phase::Set, cf.arg(2)).ok_or(ConfError::Reported)?,
+        Form::String | Form::Block => Chunk::inline(cf, Phase::Set, cf.arg(2), line),
+    };
+    let args = Arguments::compile(cf, &cf.args()[3..]).ok_or(ConfError::Reported)?;
+    let set = cf.pool().own(Box::new(SetVar { chunk, args })).ok_or(NO_MEMORY)?;
+    #[allow(unsafe_code)]
+    // SAFETY: owned by the configuration's pool, as the code is.
+    let set = unsafe { set.as_ref() };
+    script::add_set(cf, cf.arg(1), run, set).map_err(|error| match error {
+        AddError::Reported => ConfError::Reported,
+        AddError::Unsupported => ConfError::Directive(c"needs nginx's rewrite module"),
+    })
 }
 
 /// Reads `{ code }` from behind its opening brace, as the directive's argument.

@@ -14,7 +14,9 @@ use super::task::{Co, Role, Status};
 use crate::conf::{LocConf, MainConf};
 use crate::nginx::pool::DestroyPlace;
 use crate::nginx::request::CleanupPlace;
-use crate::nginx::{Log, Output, Phase, Phases, Request, slot, trace};
+use crate::nginx::script::Values;
+use crate::nginx::uri::Target;
+use crate::nginx::{FilteredBody, Log, Output, Phase, Phases, Request, slot, trace};
 use crate::vm::sys::LUA_NOREF;
 use crate::vm::{Call, Error, Result, Stack, Thread, Vm, Yield};
 
@@ -27,12 +29,29 @@ pub(super) enum Ask {
     Resume,
     /// `coroutine.yield`.
     Yield,
+    /// `ngx.thread.spawn`: `current` is the light thread to run, whose arguments are in place.
+    Spawn,
+}
+
+/// How Lua code leaves its run for good: noted by an API, acted upon when the coroutine yields.
+#[derive(Clone, Copy)]
+pub(crate) enum Leave {
+    /// `ngx.exit`, `ngx.redirect`: the request ends with a status, or with one of nginx's codes.
+    Exit(c_int),
+    /// `ngx.exec`: the request starts again elsewhere.
+    Exec(Target),
+    /// `ngx.req.set_uri(uri, true)`: nginx looks for the location of the new URI.
+    Jump,
 }
 
 pub(crate) struct RequestCtx {
     pub(crate) request: Request,
     pub(crate) vm: Vm,
     pub(crate) output: Output,
+    /// What the location's body filter sees of the response.
+    pub(crate) body: FilteredBody,
+    /// The arguments of the `set_by_lua*` that runs.
+    pub(crate) set_args: Cell<Values>,
     phase: Cell<Phase>,
     /// The phases whose handler has started and not let the request go on.
     entered: Cell<Phases>,
@@ -40,11 +59,14 @@ pub(crate) struct RequestCtx {
     pub(super) current: Cell<Option<Co>>,
     /// The coroutines that Lua code made, newest first.
     others: Cell<Option<Co>>,
+    /// How many of them are light threads that have not ended, or whose results nobody has taken.
+    pub(super) threads: Cell<u32>,
     /// The queue of coroutines that are ready to run.
     ready: Cell<Option<Co>>,
     pub(super) asked: Cell<Ask>,
-    /// What `ngx.exit` was called with.
-    exit: Cell<Option<c_int>>,
+    leave: Cell<Option<Leave>>,
+    /// The light thread that starts when the client goes.
+    abort_handler: Cell<Option<Co>>,
     /// The reference of `ngx.ctx`'s table, in the table that lua-resty-core keeps.
     ctx_ref: Cell<c_int>,
     cleanup: CleanupPlace,
@@ -69,14 +91,18 @@ impl RequestCtx {
             request: r,
             vm,
             output: Output::new(options),
+            body: FilteredBody::new(),
+            set_args: Cell::new(Values::NONE),
             phase: Cell::new(Phase::Init),
             entered: Cell::new(Phases::NONE),
             entry: Cell::new(None),
             current: Cell::new(None),
             others: Cell::new(None),
+            threads: Cell::new(0),
             ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
-            exit: Cell::new(None),
+            leave: Cell::new(None),
+            abort_handler: Cell::new(None),
             ctx_ref: Cell::new(LUA_NOREF),
             cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
@@ -109,6 +135,22 @@ impl RequestCtx {
 
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.phase.set(phase);
+    }
+
+    /// Runs `body` in `phase`, and comes back to the phase that runs now.
+    pub(crate) fn within<T>(&self, phase: Phase, body: impl FnOnce() -> T) -> T {
+        let outer = self.phase.replace(phase);
+        let result = body();
+        self.phase.set(outer);
+        result
+    }
+
+    /// Forgets what earlier phases left: `set_by_lua*` begins anew.
+    pub(crate) fn reset(&self) {
+        trace!(self, "lua reset ctx");
+        self.drop_coroutines();
+        self.entered.set(Phases::NONE);
+        self.leave.set(None);
     }
 
     pub(crate) fn has_entered(&self, phase: Phase) -> bool {
@@ -144,12 +186,21 @@ impl RequestCtx {
         Some(earlier)
     }
 
-    pub(crate) fn exit_code(&self) -> Option<c_int> {
-        self.exit.get()
+    /// How the running code wants to leave, if it does.
+    pub(crate) fn leaving(&self) -> Option<Leave> {
+        self.leave.get()
     }
 
-    pub(crate) fn set_exit(&self, code: c_int) {
-        self.exit.set(Some(code));
+    pub(crate) fn set_leave(&self, leave: Leave) {
+        self.leave.set(Some(leave));
+    }
+
+    /// What `ngx.exit` was called with.
+    pub(crate) fn exit_code(&self) -> Option<c_int> {
+        match self.leave.get() {
+            Some(Leave::Exit(code)) => Some(code),
+            _ => None,
+        }
     }
 
     pub(crate) fn headers_sent(&self) -> bool {
@@ -168,7 +219,8 @@ impl RequestCtx {
             self.drop_coroutines();
         }
         self.debugs.set(self.log().debugs());
-        self.exit.set(None);
+        self.output.configure(LocConf::of(self.request).output_options());
+        self.leave.set(None);
         self.asked.set(Ask::Wait);
         self.phase.set(phase);
         self.entered.set(Phases::of(&[phase]));
@@ -202,13 +254,68 @@ impl RequestCtx {
 
     /// A coroutine for the Lua function at `function` of `from`; it is left on top of `from`.
     pub(crate) fn create_coroutine(&self, from: Stack, function: c_int, role: Role) -> Co {
-        let co = Co::new(Thread::unanchored(self.vm), role);
+        let co = if role == Role::Light {
+            // Nothing of Lua may refer to it while it waits.
+            let co = Co::new(Thread::new(self.vm), role);
+            co.stack().push_thread();
+            co.stack().move_to(from, 1);
+            co
+        } else {
+            let co = Co::new(Thread::unanchored(self.vm), role);
+            self.vm.stack().move_to(from, 1);
+            co
+        };
         self.bind(co);
-        co.next.set(self.others.replace(Some(co)));
-        self.vm.stack().move_to(from, 1);
+        self.link(co);
         from.push_value(function);
         from.move_to(co.stack(), 1);
         co
+    }
+
+    fn link(&self, co: Co) {
+        let first = self.others.replace(Some(co));
+        co.next.set(first);
+        if let Some(first) = first {
+            first.previous.set(Some(co));
+        }
+    }
+
+    fn unlink(&self, co: Co) {
+        match co.previous.get() {
+            Some(previous) => previous.next.set(co.next.get()),
+            None => self.others.set(co.next.get()),
+        }
+        if let Some(next) = co.next.get() {
+            next.previous.set(co.previous.get());
+        }
+    }
+
+    /// Forgets a coroutine that has ended and whose results have been taken. Those it made live on
+    /// without a parent; so does its memory until they have ended.
+    pub(super) fn bury(&self, co: Co) {
+        co.set_status(Status::Dead);
+        co.cancel();
+        if self.is_entry(co) || co.children.get() > 0 {
+            return;
+        }
+        let parent = co.parent.get();
+        co.set_parent(None);
+        if self.abort_handler.get() == Some(co) {
+            // It stands for having been called.
+            return;
+        }
+        self.unready(co);
+        self.unlink(co);
+        co.thread.release(self.vm);
+        co.free();
+        if let Some(parent) = parent.filter(|parent| parent.status() == Status::Dead) {
+            self.bury(parent);
+        }
+    }
+
+    /// The coroutines that `parent` made or resumed last.
+    pub(super) fn children(&self, parent: Co) -> impl Iterator<Item = Co> {
+        self.coroutines().filter(move |co| co.parent.get() == Some(parent))
     }
 
     pub(crate) fn coroutines(&self) -> impl Iterator<Item = Co> {
@@ -237,6 +344,22 @@ impl RequestCtx {
         last.next_ready.set(Some(co));
     }
 
+    /// Takes a coroutine out of the queue of those that are ready, if it is there.
+    fn unready(&self, co: Co) {
+        if self.ready.get() == Some(co) {
+            self.ready.set(co.next_ready.take());
+            return;
+        }
+        let mut before = self.ready.get();
+        while let Some(other) = before {
+            if other.next_ready.get() == Some(co) {
+                other.next_ready.set(co.next_ready.take());
+                return;
+            }
+            before = other.next_ready.get();
+        }
+    }
+
     /// The first coroutine that is ready.
     pub(crate) fn next_ready(&self) -> Option<Co> {
         let co = self.ready.get()?;
@@ -245,7 +368,7 @@ impl RequestCtx {
     }
 
     /// Runs what is ready, from an nginx event; the request may be gone afterwards.
-    pub(super) fn drive(&self) {
+    pub(crate) fn drive(&self) {
         (self.drive.get())(self);
     }
 
@@ -255,10 +378,92 @@ impl RequestCtx {
         if let Some(parent) = parent {
             parent.set_status(Status::Normal);
         }
-        child.parent.set(parent);
+        child.set_parent(parent);
         child.set_status(Status::Running);
         self.asked.set(Ask::Resume);
         self.current.set(Some(child));
+    }
+
+    /// The running coroutine, which is about to yield, wants `child` to run beside it, at once: it goes
+    /// on itself when the child waits or ends, with the one value that it yields.
+    pub(crate) fn ask_to_spawn(&self, child: Co) {
+        let parent = self.current.get();
+        if let Some(parent) = parent {
+            parent.results.set(1);
+            self.make_ready(parent);
+        }
+        child.set_parent(parent);
+        child.set_status(Status::Running);
+        self.threads.set(self.threads.get() + 1);
+        self.asked.set(Ask::Spawn);
+        self.current.set(Some(child));
+    }
+
+    /// Moves the results of a light thread that has ended to `to`, and forgets it.
+    pub(crate) fn take_results(&self, zombie: Co, to: Stack) -> c_int {
+        let results = zombie.stack().top();
+        zombie.stack().move_to(to, results);
+        self.end_thread(zombie);
+        results
+    }
+
+    /// A light thread is no more: it has ended and been waited for, or was killed.
+    pub(crate) fn end_thread(&self, thread: Co) {
+        self.threads.set(self.threads.get() - 1);
+        self.disown(thread);
+        self.bury(thread);
+    }
+
+    /// `co` ends: what it runs in turn is cancelled, its light threads go on without a parent, and the
+    /// results that it has not taken are dropped.
+    pub(super) fn disown(&self, co: Co) {
+        while co.children.get() > 0 {
+            let Some(child) = self.children(co).next() else { break };
+            child.set_parent(None);
+            match (child.role(), child.status()) {
+                (Role::Light, Status::Zombie) => self.end_thread(child),
+                (Role::Light, _) | (_, Status::Suspended) => {}
+                _ => {
+                    self.disown(child);
+                    child.cancel();
+                    child.set_status(Status::Dead);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn abort_handler(&self) -> Option<Co> {
+        self.abort_handler.get()
+    }
+
+    pub(crate) fn set_abort_handler(&self, co: Co) {
+        co.set_parent(self.current.get());
+        self.abort_handler.set(Some(co));
+    }
+
+    /// Makes the light thread that waits for the client to go ready; `false` if it has been before.
+    pub(crate) fn start_abort_handler(&self) -> bool {
+        let waits = |co: &Co| co.status() == Status::Suspended;
+        let Some(co) = self.abort_handler.get().filter(waits) else { return false };
+        co.set_status(Status::Running);
+        self.threads.set(self.threads.get() + 1);
+        self.make_ready(co);
+        true
+    }
+
+    /// The running coroutine has got what it waited for: its other threads are not awaited any more.
+    pub(crate) fn forget_awaited(&self) {
+        if let Some(parent) = self.current.get() {
+            for child in self.children(parent) {
+                child.awaited.set(false);
+            }
+        }
+    }
+
+    /// The running coroutine, which is about to yield, waits for one of these light threads to end.
+    pub(crate) fn await_thread(&self, thread: Co) {
+        thread.awaited.set(true);
+        self.asked.set(Ask::Wait);
     }
 
     /// The running coroutine, which is about to yield, gives way to whoever resumed it.
@@ -318,16 +523,26 @@ impl RequestCtx {
         trace!(self, "http lua finalize threads");
         self.ready.set(None);
         self.current.set(None);
+        self.threads.set(0);
+        self.abort_handler.set(None);
         while let Some(co) = self.others.get() {
             self.others.set(co.next.take());
             co.cancel();
             // The Lua coroutine may live on in a table; it is nobody's now.
+            co.thread.release(self.vm);
             co.free();
         }
         if let Some(co) = self.entry.get() {
             co.cancel();
             self.release_entry();
         }
+    }
+
+    /// Ends the run that Lua code has left.
+    pub(crate) fn clean_up(&self) {
+        let forcible = matches!(self.leaving(), Some(Leave::Exec(_) | Leave::Jump));
+        trace!(self, "lua request cleanup: forcible={}", u8::from(forcible));
+        self.drop_coroutines();
     }
 
     unsafe extern "C" fn on_request_end(data: *mut c_void) {

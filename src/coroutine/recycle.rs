@@ -33,8 +33,12 @@ impl Pool {
         Some(co)
     }
 
-    /// Keeps a coroutine if there is room and this LuaJIT can reset it.
+    /// Keeps a coroutine if there is room and this LuaJIT can reset it. The first VM that gives one
+    /// back is the one that the pool serves, until it is closed.
     fn push(&self, vm: Vm, co: Co, max: usize) -> bool {
+        if self.vm.get().is_none() && vm.is_lasting() {
+            self.vm.set(Some(vm));
+        }
         if self.vm.get() != Some(vm) || self.len.get() >= max || !co.thread.reset(vm) {
             return false;
         }
@@ -88,18 +92,13 @@ pub(super) fn give(ctx: &RequestCtx, co: Co, max: usize) {
 fn clear(co: &Coroutine) {
     co.ctx.set(None);
     co.parent.set(None);
+    co.children.set(0);
+    co.awaited.set(false);
+    co.previous.set(None);
     co.status.set(Status::Suspended);
     co.propagates.set(false);
     co.results.set(0);
     co.next_ready.set(None);
-}
-
-/// Coroutines are pooled for this VM from now on: the one that serves the worker.
-pub(crate) fn adopt(vm: Vm) {
-    if POOL.vm.get() != Some(vm) {
-        POOL.empty();
-        POOL.vm.set(Some(vm));
-    }
 }
 
 /// The VM is about to be closed, and its coroutines with it.

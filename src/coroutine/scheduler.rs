@@ -3,12 +3,12 @@
 //!
 //! Coroutines made by Lua run beside their parent, not on top of it: `coroutine.resume` yields to
 //! here, and the child is resumed from here. So any of them can be suspended by any API.
-use super::context::{Ask, RequestCtx};
+use super::context::{Ask, Leave, RequestCtx};
 use super::task::{Co, Role, Status};
 use crate::nginx::log::Text;
 use crate::nginx::{Level, trace};
 use crate::vm::thread::Failure;
-use crate::vm::{Step, traceback};
+use crate::vm::{Stack, Step, traceback};
 
 /// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,8 +17,8 @@ pub(crate) enum Run {
     Suspended,
     /// The entry coroutine has ended, and nothing else runs.
     Finished,
-    /// `ngx.exit` was called.
-    Exited,
+    /// An API was called that ends it: the context knows how.
+    Left,
     /// The entry coroutine failed; it has been logged.
     Failed,
 }
@@ -65,7 +65,11 @@ impl RequestCtx {
         match run {
             Run::Suspended => -2,
             Run::Finished => 0,
-            Run::Exited => self.exit_code().unwrap_or_default(),
+            Run::Left => match self.leaving() {
+                Some(Leave::Exit(code)) => code,
+                Some(Leave::Exec(_)) => -4,
+                Some(Leave::Jump) | None => 0,
+            },
             Run::Failed if self.headers_sent() => -1,
             Run::Failed => 500,
         }
@@ -92,10 +96,10 @@ impl RequestCtx {
 
     fn on_yield(&self, co: Co) -> Next {
         trace!(self, "lua thread yielded");
-        if self.exit_code().is_some() {
+        if self.leaving().is_some() {
             co.cancel();
             co.set_status(Status::Dead);
-            return Next::Stop(Run::Exited);
+            return Next::Stop(Run::Left);
         }
         match self.asked.replace(Ask::Wait) {
             Ask::Wait => Next::Stop(Run::Suspended),
@@ -111,11 +115,17 @@ impl RequestCtx {
                 trace!(self, "lua coroutine: yield");
                 self.on_user_yield(co)
             }
+            Ask::Spawn => {
+                trace!(self, "lua user thread resume");
+                let Some(child) = self.current() else { return Next::Stop(Run::Suspended) };
+                Next::Resume(child, child.stack().top() - 1)
+            }
         }
     }
 
     fn on_user_yield(&self, co: Co) -> Next {
-        let Some(parent) = co.parent.get().filter(|_| co.role.get() != Role::Entry) else {
+        let resumed = matches!(co.role(), Role::User | Role::Wrapped);
+        let Some(parent) = co.parent.get().filter(|_| resumed) else {
             // Nobody resumed it: it gives way to those that are ready, and goes on.
             co.stack().set_top(0);
             co.set_status(Status::Running);
@@ -132,17 +142,61 @@ impl RequestCtx {
     fn on_finish(&self, co: Co) -> Next {
         co.cancel();
         co.set_status(Status::Dead);
+        self.disown(co);
         trace!(self, "lua light thread ended normally");
-        if self.is_entry(co) {
-            self.release_entry();
-            return Next::Stop(Run::Finished);
+        match co.role() {
+            Role::Entry => {
+                self.release_entry();
+                Next::Stop(self.unless_threads_run())
+            }
+            Role::Light => self.on_thread_end(co, true),
+            Role::User | Role::Wrapped => {
+                let Some(parent) = co.parent.get() else { return self.orphaned() };
+                let values = co.stack().top();
+                let results = hand_over(co, parent, values);
+                parent.set_status(Status::Running);
+                trace!(self, "lua coroutine: lua user thread ended normally");
+                self.bury(co);
+                Next::Resume(parent, results)
+            }
         }
-        let Some(parent) = co.parent.get() else { return self.orphaned() };
-        let values = co.stack().top();
-        let results = hand_over(co, parent, values);
+    }
+
+    /// How the run ends when the coroutine that ran has ended.
+    fn unless_threads_run(&self) -> Run {
+        let done = self.threads.get() == 0 && self.entry.get().is_none();
+        if done { Run::Finished } else { Run::Suspended }
+    }
+
+    /// A light thread has ended, with results or (`ok` is false) an error on top of its stack. Its
+    /// parent gets them at once if it waits for them, or when it asks for them.
+    fn on_thread_end(&self, co: Co, ok: bool) -> Next {
+        let results = if ok { co.stack().top() } else { error_values(co.stack()) };
+        let Some(parent) = co.parent.get().filter(|parent| parent.is_alive()) else {
+            self.end_thread(co);
+            return Next::Stop(self.unless_threads_run());
+        };
+        if !co.awaited.get() {
+            co.stack().push_boolean(ok);
+            co.stack().insert(-results - 1);
+            // Only what is to be returned stays on the stack.
+            let rest = co.stack().top() - results - 1;
+            for _ in 0..rest {
+                co.stack().remove(1);
+            }
+            co.set_status(Status::Zombie);
+            return Next::Stop(Run::Suspended);
+        }
+        for child in self.children(parent) {
+            child.awaited.set(false);
+        }
+        parent.stack().reserve(results + 1);
+        parent.stack().push_boolean(ok);
+        co.stack().move_to(parent.stack(), results);
         parent.set_status(Status::Running);
         trace!(self, "lua coroutine: lua user thread ended normally");
-        Next::Resume(parent, results)
+        self.end_thread(co);
+        Next::Resume(parent, results + 1)
     }
 
     fn on_failure(&self, co: Co, failure: Failure) -> Next {
@@ -150,10 +204,19 @@ impl RequestCtx {
         if failure == Failure::Memory {
             self.log().write(Level::Alert, failure.text().as_bytes());
         }
-        if self.is_entry(co) {
-            return self.entry_failed(co, failure);
+        match co.role() {
+            Role::Entry => return self.entry_failed(co, failure),
+            Role::Light => {
+                self.report_failure("user", co, failure);
+                co.set_status(Status::Dead);
+                self.disown(co);
+                return self.on_thread_end(co, false);
+            }
+            Role::User | Role::Wrapped => {}
         }
         co.set_status(Status::Dead);
+        self.disown(co);
+        let overflow = co.thread.has_overflowed(failure);
         let Some(parent) = co.parent.get() else { return self.orphaned() };
         parent.set_status(Status::Running);
         if co.role.get() == Role::Wrapped {
@@ -161,26 +224,38 @@ impl RequestCtx {
             co.stack().push_value(-1);
             co.stack().move_to(parent.stack(), 1);
             parent.propagates.set(true);
+            if overflow {
+                co.thread.reset(self.vm);
+            }
             return Next::Resume(parent, 0);
         }
         parent.stack().push_boolean(false);
         co.stack().move_to(parent.stack(), 1);
+        if overflow {
+            co.thread.reset(self.vm);
+        }
+        self.bury(co);
         Next::Resume(parent, 2)
     }
 
     fn entry_failed(&self, co: Co, failure: Failure) -> Next {
+        self.report_failure("entry", co, failure);
+        self.stop_failed()
+    }
+
+    fn report_failure(&self, kind: &str, co: Co, failure: Failure) {
         let message = co.stack().error_message();
-        let stacks = self.blame(co).ancestry().map(Co::stack);
+        let unreadable = usize::from(co.thread.has_overflowed(failure));
+        let stacks = self.blame(co).ancestry().map(Co::stack).skip(unreadable);
         self.log().print(
             Level::Error,
             format_args!(
-                "lua entry thread aborted: {}: {}\n{}",
+                "lua {kind} thread aborted: {}: {}\n{}",
                 failure.text(),
                 Text(message),
                 traceback::of(stacks)
             ),
         );
-        self.stop_failed()
     }
 
     /// The coroutine where the error arose: a wrapped child that handed it on, or `co` itself.
@@ -206,8 +281,24 @@ impl RequestCtx {
 
 impl super::task::Coroutine {
     /// Whether it ended with an error that it handed to its parent.
-    fn failed(&self) -> bool {
+    pub(super) fn failed(&self) -> bool {
         self.status.get() == Status::Dead && self.thread.stack().top() > 0
+    }
+}
+
+/// What `ngx.thread.wait` returns of the error on top of the stack, and how many values that is: the
+/// text that `error` was called with, and then the message with its position.
+///
+/// Reference: it returns whatever is left on the stack, of which the first value is that text.
+fn error_values(stack: Stack) -> i32 {
+    let (message, text) = (stack.error_text(), stack.bytes_of_string(1));
+    match (message, text) {
+        (Some(message), Some(text)) if stack.top() > 1 && message.ends_with(text) => {
+            stack.push_value(1);
+            stack.insert(-2);
+            2
+        }
+        _ => 1,
     }
 }
 

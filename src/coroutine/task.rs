@@ -17,6 +17,8 @@ pub(crate) enum Role {
     User,
     /// Made by `coroutine.wrap`; an error is raised in whoever resumed it.
     Wrapped,
+    /// Made by `ngx.thread.spawn`: runs beside its parent, which may wait for its results.
+    Light,
 }
 
 /// As `coroutine.status` tells it.
@@ -27,6 +29,8 @@ pub(crate) enum Status {
     /// Has resumed another one and waits for it.
     Normal,
     Dead,
+    /// A light thread that has ended, with results that its parent has not taken.
+    Zombie,
 }
 
 impl Status {
@@ -36,6 +40,7 @@ impl Status {
             Self::Suspended => "suspended",
             Self::Normal => "normal",
             Self::Dead => "dead",
+            Self::Zombie => "zombie",
         }
     }
 }
@@ -47,6 +52,10 @@ pub(crate) struct Coroutine {
     pub(super) status: Cell<Status>,
     /// Who resumed it.
     pub(super) parent: Cell<Option<Co>>,
+    /// How many living coroutines have it as their parent.
+    pub(super) children: Cell<u32>,
+    /// Its parent waits for it.
+    pub(super) awaited: Cell<bool>,
     /// An error of a wrapped child that is to be raised here.
     pub(super) propagates: Cell<bool>,
     pub(super) waiting: Cell<Option<Box<dyn Suspension>>>,
@@ -56,6 +65,8 @@ pub(crate) struct Coroutine {
     pub(super) next_ready: Cell<Option<Co>>,
     /// The next one of the same request, or of the pool of unused ones.
     pub(super) next: Cell<Option<Co>>,
+    /// The one before it of the same request.
+    pub(super) previous: Cell<Option<Co>>,
 }
 
 /// A handle to a coroutine, which lives as long as its request's context ([ctx-owns-threads]).
@@ -70,13 +81,38 @@ impl Co {
             role: Cell::new(role),
             status: Cell::new(Status::Suspended),
             parent: Cell::new(None),
+            children: Cell::new(0),
+            awaited: Cell::new(false),
             propagates: Cell::new(false),
             waiting: Cell::new(None),
             results: Cell::new(0),
             next_ready: Cell::new(None),
             next: Cell::new(None),
+            previous: Cell::new(None),
         };
         Self(NonNull::from(Box::leak(Box::new(co))))
+    }
+
+    pub(crate) fn role(self) -> Role {
+        self.role.get()
+    }
+
+    pub(crate) fn parent(self) -> Option<Self> {
+        self.parent.get()
+    }
+
+    pub(super) fn set_parent(self, parent: Option<Self>) {
+        let earlier = self.parent.replace(parent);
+        if let Some(earlier) = earlier {
+            earlier.children.set(earlier.children.get() - 1);
+        }
+        if let Some(parent) = parent {
+            parent.children.set(parent.children.get() + 1);
+        }
+    }
+
+    pub(super) fn is_alive(self) -> bool {
+        !matches!(self.status(), Status::Dead | Status::Zombie)
     }
 
     pub(super) fn free(self) {
@@ -109,7 +145,7 @@ impl Co {
     /// The coroutine, who resumed it, and so on outwards.
     pub(crate) fn ancestry(self) -> impl Iterator<Item = Self> {
         core::iter::successors(Some(self), |co| {
-            co.parent.get().filter(|parent| parent.status() != Status::Dead)
+            co.parent.get().filter(|parent| parent.status() != Status::Dead || parent.failed())
         })
     }
 }

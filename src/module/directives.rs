@@ -11,12 +11,15 @@ use crate::nginx::config::Config;
 use crate::nginx::sys::{self, ngx_command_t, ngx_conf_t, ngx_str_t, ngx_uint_t};
 use crate::nginx::{Phase, guard};
 use crate::phase::content::on_content;
+use crate::phase::set::on_set;
 
 const HTTP: u32 = sys::NGX_HTTP_MAIN_CONF;
 const SRV: u32 = sys::NGX_HTTP_SRV_CONF;
 const LOC: u32 = sys::NGX_HTTP_LOC_CONF;
 const IF: u32 = sys::NGX_HTTP_LIF_CONF;
 const EVERYWHERE: u32 = HTTP | SRV | LOC | IF;
+/// Where the rewrite module's directives stand.
+const REWRITING: u32 = SRV | sys::NGX_HTTP_SIF_CONF | LOC | IF;
 
 #[rustfmt::skip]
 pub(crate) static DIRECTIVES: Table<{ ROWS.len() + 1 }> = Table::new(ROWS);
@@ -33,6 +36,7 @@ const ROWS: &[ngx_command_t] = &[
     flag(c"lua_transform_underscores_in_response_headers", EVERYWHERE, LOCATION, offset_of!(LocConf, transform_underscores)),
     flag(c"lua_use_default_type", EVERYWHERE, LOCATION, offset_of!(LocConf, use_default_type)),
     flag(c"lua_http10_buffering", EVERYWHERE, LOCATION, offset_of!(LocConf, http10_buffering)),
+    flag(c"lua_check_client_abort", EVERYWHERE, LOCATION, offset_of!(LocConf, check_client_abort)),
 
     by_lua(c"init_by_lua", HTTP, &INIT, Form::String),
     by_lua(c"init_by_lua_block", HTTP, &INIT, Form::Block),
@@ -42,6 +46,9 @@ const ROWS: &[ngx_command_t] = &[
     by_lua(c"init_worker_by_lua_file", HTTP, &INIT_WORKER, Form::File),
     by_lua(c"exit_worker_by_lua_block", HTTP, &EXIT_WORKER, Form::Block),
     by_lua(c"exit_worker_by_lua_file", HTTP, &EXIT_WORKER, Form::File),
+    set_var(c"set_by_lua", Form::String),
+    set_var(c"set_by_lua_block", Form::Block),
+    set_var(c"set_by_lua_file", Form::File),
     by_lua(c"server_rewrite_by_lua_block", HTTP | SRV, &SERVER_REWRITE, Form::Block),
     by_lua(c"server_rewrite_by_lua_file", HTTP | SRV, &SERVER_REWRITE, Form::File),
     by_lua(c"rewrite_by_lua", EVERYWHERE, &REWRITE, Form::String),
@@ -58,6 +65,12 @@ const ROWS: &[ngx_command_t] = &[
     by_lua(c"content_by_lua", LOC | IF, &CONTENT, Form::String),
     by_lua(c"content_by_lua_block", LOC | IF, &CONTENT, Form::Block),
     by_lua(c"content_by_lua_file", LOC | IF, &CONTENT, Form::File),
+    by_lua(c"header_filter_by_lua", EVERYWHERE, &HEADER_FILTER, Form::String),
+    by_lua(c"header_filter_by_lua_block", EVERYWHERE, &HEADER_FILTER, Form::Block),
+    by_lua(c"header_filter_by_lua_file", EVERYWHERE, &HEADER_FILTER, Form::File),
+    by_lua(c"body_filter_by_lua", EVERYWHERE, &BODY_FILTER, Form::String),
+    by_lua(c"body_filter_by_lua_block", EVERYWHERE, &BODY_FILTER, Form::Block),
+    by_lua(c"body_filter_by_lua_file", EVERYWHERE, &BODY_FILTER, Form::File),
     by_lua(c"log_by_lua", EVERYWHERE, &LOG, Form::String),
     by_lua(c"log_by_lua_block", EVERYWHERE, &LOG, Form::Block),
     by_lua(c"log_by_lua_file", EVERYWHERE, &LOG, Form::File),
@@ -71,6 +84,8 @@ static REWRITE: Phase = Phase::Rewrite;
 static ACCESS: Phase = Phase::Access;
 static PRECONTENT: Phase = Phase::Precontent;
 static CONTENT: Phase = Phase::Content;
+static HEADER_FILTER: Phase = Phase::HeaderFilter;
+static BODY_FILTER: Phase = Phase::BodyFilter;
 static LOG: Phase = Phase::Log;
 
 const FLAG: u32 = sys::NGX_CONF_FLAG;
@@ -155,6 +170,15 @@ const fn by_lua(
     row(name, contexts | args, level, set_by_lua, form as usize, post)
 }
 
+/// A directive that sets an nginx variable by Lua code.
+const fn set_var(name: &'static CStr, form: Form) -> ngx_command_t {
+    let args = match form {
+        Form::Block => sys::NGX_CONF_BLOCK | TAKE1,
+        Form::String | Form::File => sys::NGX_CONF_2MORE,
+    };
+    row(name, REWRITING | args, LOCATION, set_variable_by_lua, form as usize, ptr::null_mut())
+}
+
 // SAFETY (of the setters below): [conf-callback]: nginx passes the running configuration, the row of the
 // table, and our struct of the row's level, which nobody else holds meanwhile.
 
@@ -170,12 +194,7 @@ unsafe extern "C" fn set_by_lua(
             SERVER => Target::Server(&mut *conf.cast()),
             _ => Target::Location(&mut *conf.cast()),
         };
-        let form = match (*cmd).offset {
-            n if n == Form::String as usize => Form::String,
-            n if n == Form::Block as usize => Form::Block,
-            _ => Form::File,
-        };
-        (Config::from_raw(cf), target, *(*cmd).post.cast::<Phase>(), form)
+        (Config::from_raw(cf), target, *(*cmd).post.cast::<Phase>(), form_of(cmd))
     };
     answer(|| {
         setters::set_chunk(cf, target, phase, form)?;
@@ -184,6 +203,27 @@ unsafe extern "C" fn set_by_lua(
         }
         Ok(())
     })
+}
+
+unsafe extern "C" fn set_variable_by_lua(
+    cf: *mut ngx_conf_t,
+    cmd: *mut ngx_command_t,
+    _: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: see above; `set_var` wrote the row.
+    let (cf, form) = unsafe { (Config::from_raw(cf), form_of(cmd)) };
+    answer(|| setters::set_variable(cf, form, on_set))
+}
+
+/// # Safety
+/// `by_lua` or `set_var` wrote the row.
+unsafe fn form_of(cmd: *mut ngx_command_t) -> Form {
+    // SAFETY: the caller's contract.
+    match unsafe { (*cmd).offset } {
+        n if n == Form::String as usize => Form::String,
+        n if n == Form::Block as usize => Form::Block,
+        _ => Form::File,
+    }
 }
 
 unsafe extern "C" fn set_package_path(

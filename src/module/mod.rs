@@ -13,6 +13,7 @@ use crate::nginx::sys::{self, ngx_conf_t, ngx_cycle_t, ngx_int_t};
 use crate::nginx::{Level, Phase, guard, process};
 use crate::phase::boot::{self, BootError};
 use crate::phase::engine::on_phase;
+use crate::phase::filter;
 use crate::phase::log::on_log;
 use crate::phase::worker;
 
@@ -101,6 +102,7 @@ fn add_handlers(cf: Config, conf: &MainConf) -> Option<()> {
     add(Phase::Precontent, PRECONTENT, on_phase::<{ Phase::Precontent.bit() }>, back)?;
     // Before nginx's own access log, which may show what Lua sets.
     add(Phase::Log, LOG, on_log, HandlerPlace::Front)?;
+    filter::install(conf.uses(Phase::HeaderFilter), conf.uses(Phase::BodyFilter));
     for (no_postpone, phase) in [
         (conf.rewrite_no_postpone, Phase::Rewrite),
         (conf.access_no_postpone, Phase::Access),

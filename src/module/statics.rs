@@ -1,8 +1,8 @@
 //! The objects nginx finds by name when it loads the module.
 use super::*;
 use crate::module::directives::DIRECTIVES;
-use crate::nginx::slot;
 use crate::nginx::sys::{NGX_HTTP_MODULE, ngx_http_module_t, ngx_module_t, ngx_uint_t};
+use crate::nginx::{report_panics, slot};
 
 static CONTEXT: Shared<ngx_http_module_t> = Shared(ngx_http_module_t {
     preconfiguration: Some(preconfiguration),
@@ -34,7 +34,8 @@ pub(crate) static mut ngx_http_lua_module: ngx_module_t = ngx_module_t {
 /// nginx has given the module its index by now.
 unsafe extern "C" fn preconfiguration(_: *mut ngx_conf_t) -> ngx_int_t {
     // SAFETY: [single-thread]
-    slot::set_index(unsafe { ngx_http_lua_module.ctx_index });
+    unsafe { slot::set_module(&raw mut ngx_http_lua_module) };
+    report_panics();
     sys::OK
 }
 

@@ -18,7 +18,6 @@ pub(crate) struct Config(NonNull<ngx_conf_t>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConfLevel {
     Main,
-    Server,
     Location,
 }
 
@@ -95,12 +94,16 @@ impl Config {
         self.module_conf(level, slot::index())
     }
 
+    /// The struct of another module for the location being read.
+    pub(super) fn location_conf(self, index: usize) -> *mut c_void {
+        self.module_conf(ConfLevel::Location, index)
+    }
+
     fn module_conf(self, level: ConfLevel, index: usize) -> *mut c_void {
         unsafe {
             let ctx = (*self.as_ptr()).ctx.cast::<sys::ngx_http_conf_ctx_t>();
             let confs = match level {
                 ConfLevel::Main => (*ctx).main_conf,
-                ConfLevel::Server => (*ctx).srv_conf,
                 ConfLevel::Location => (*ctx).loc_conf,
             };
             *confs.add(index)

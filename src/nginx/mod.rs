@@ -2,40 +2,60 @@
 //!
 //! Handles are `Copy` and never turn into Rust references to memory that nginx also writes. Who holds
 //! one keeps to the guarantees of SAFETY.md ([request-alive], [pool-outlives-request]).
+pub(crate) mod body;
+pub(crate) mod browser;
+mod chain;
+pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod detached;
 pub(crate) mod digest;
 pub(crate) mod event;
+pub(crate) mod filter;
+pub(crate) mod filtered;
 pub(crate) mod headers;
 pub(crate) mod log;
+pub(crate) mod method;
+pub(crate) mod ndk;
 pub(crate) mod output;
 pub(crate) mod phase;
 pub(crate) mod pool;
 pub(crate) mod process;
+pub(crate) mod raw_header;
 pub(crate) mod request;
+pub(crate) mod script;
 pub(crate) mod slot;
 pub(crate) mod sys;
 pub(crate) mod time;
+pub(crate) mod uri;
 pub(crate) mod variable;
 
 pub(crate) use event::{Msec, Timer};
+pub(crate) use filtered::FilteredBody;
 pub(crate) use log::{Level, Log, debug, trace};
 pub(crate) use output::Output;
 pub(crate) use phase::{Outcome, Phase, Phases};
 pub(crate) use request::Request;
 
-/// Runs `body` on behalf of nginx: a panic (a bug) is logged at [alert] and becomes `otherwise`.
+/// Runs `body` on behalf of nginx: a panic (a bug, which [`report_panics`] logs) becomes `otherwise`.
+#[inline]
 pub(crate) fn guard<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)) {
-        Ok(value) => value,
-        Err(panic) => {
-            let text = panic
-                .downcast_ref::<&str>()
-                .map(|s| (*s).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned());
-            let text = text.unwrap_or_else(|| "unknown panic".into());
-            Log::cycle().print(Level::Alert, format_args!("lua: a bug of the module: {text}"));
-            otherwise
-        }
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(otherwise)
+}
+
+/// Panics are logged at [alert], wherever they are caught: in a handler, a Lua call or an exported one.
+pub(crate) fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        Log::cycle().print(Level::Alert, format_args!("lua: a bug of the module: {panic}"));
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_stays_behind_the_guard() {
+        assert_eq!(guard(500, || panic!("a bug")), 500);
+        assert_eq!(guard(500, || 200), 200);
     }
 }

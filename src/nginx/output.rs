@@ -8,6 +8,7 @@
 use core::cell::Cell;
 use core::ptr;
 
+use super::chain::{self, Tag};
 use super::log::debug;
 use super::sys::{self, ngx_chain_t, ngx_int_t};
 use super::{Request, slot};
@@ -19,11 +20,19 @@ const MAX_BUFFER: usize = 16 * 1024;
 /// Collected output is handed to the filters at the latest when it has this size.
 const SEND_AT: usize = 64 * 1024;
 
+/// So many buffers of a Lua body filter are held back at most.
+const MAX_HELD: usize = 32;
+
+/// The connection's marks of data that the client has not taken.
+pub(super) const BUFFERED: u32 = sys::NGX_HTTP_LOWLEVEL_BUFFERED | sys::NGX_LOWLEVEL_BUFFERED;
+
 /// What the location's configuration says about responses.
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
     pub(crate) http10_buffering: bool,
     pub(crate) use_default_type: bool,
+    /// A Lua body filter looks on: it sees each write by itself.
+    pub(crate) sends_each_write: bool,
 }
 
 /// Why nothing was written.
@@ -58,7 +67,7 @@ pub(crate) struct Stopped(pub(crate) isize);
 
 /// The state of the response; one for each request context.
 pub(crate) struct Output {
-    options: Options,
+    options: Cell<Options>,
     header_sent: Cell<bool>,
     /// An HTTP/1.0 client without keep-alive by chunks: the whole body is kept for its length.
     buffering: Cell<bool>,
@@ -74,6 +83,10 @@ pub(crate) struct Output {
     next_size: Cell<usize>,
     free: Cell<*mut ngx_chain_t>,
     busy: Cell<*mut ngx_chain_t>,
+    /// A Lua body filter sees a write, and more may follow before the run ends.
+    corked: Cell<bool>,
+    /// What the body filter handed on meanwhile.
+    held: Cell<*mut ngx_chain_t>,
 }
 
 /// Where output was before a call started to write, to take back what a failed call wrote.
@@ -90,7 +103,7 @@ pub(crate) struct Mark {
 impl Output {
     pub(crate) const fn new(options: Options) -> Self {
         Self {
-            options,
+            options: Cell::new(options),
             header_sent: Cell::new(false),
             buffering: Cell::new(false),
             eof: Cell::new(false),
@@ -104,7 +117,14 @@ impl Output {
             next_size: Cell::new(FIRST_BUFFER),
             free: Cell::new(ptr::null_mut()),
             busy: Cell::new(ptr::null_mut()),
+            corked: Cell::new(false),
+            held: Cell::new(ptr::null_mut()),
         }
+    }
+
+    /// The request is in another location now.
+    pub(crate) fn configure(&self, options: Options) {
+        self.options.set(options);
     }
 
     pub(crate) fn headers_sent(&self, r: Request) -> bool {
@@ -163,13 +183,15 @@ impl Output {
         if self.buffering.get() {
             return Ok(());
         }
+        // Header filters may still change the headers.
+        let code = unsafe { sys::ngx_http_send_header(r.as_ptr()) };
         self.header_sent.set(true);
-        check(unsafe { sys::ngx_http_send_header(r.as_ptr()) }, 1)
+        check(code, 1)
     }
 
     fn set_content_type(&self, r: Request) -> bool {
         self.mime_set.set(true);
-        !self.options.use_default_type
+        !self.options.get().use_default_type
             || r.status() == sys::NGX_HTTP_NOT_MODIFIED as usize
             || unsafe { sys::ngx_http_set_content_type(r.as_ptr()) } == sys::OK
     }
@@ -179,7 +201,7 @@ impl Output {
         if r.is_head() && !r.header_only() {
             r.set_header_only();
         }
-        if self.options.http10_buffering
+        if self.options.get().http10_buffering
             && !self.buffering.get()
             && !self.headers_sent(r)
             && r.http_version() < sys::NGX_HTTP_VERSION_11 as usize
@@ -261,7 +283,6 @@ impl Output {
         let link = self.buffer(r, size)?;
         unsafe {
             let b = (*link).buf;
-            (*link).next = ptr::null_mut();
             if self.last.get().is_null() {
                 self.first.set(link);
             } else {
@@ -272,33 +293,67 @@ impl Output {
         }
     }
 
-    /// A link with an empty buffer of at least `size` bytes, a used one if possible.
     fn buffer(&self, r: Request, size: usize) -> Option<*mut ngx_chain_t> {
-        unsafe {
-            let mut from = self.free.as_ptr();
-            while !(*from).is_null() {
-                let link = *from;
-                let b = (*link).buf;
-                if (*b).end.offset_from_unsigned((*b).start) >= size {
-                    *from = (*link).next;
-                    (*b).pos = (*b).start;
-                    (*b).last = (*b).start;
-                    (*b).set_flush(0);
-                    (*b).set_sync(0);
-                    (*b).set_memory(0);
-                    (*b).set_temporary(1);
-                    return Some(link);
-                }
-                from = &raw mut (*link).next;
-            }
-            new_buffer(r, size)
-        }
+        chain::take(r, &self.free, size, Tag::Output)
     }
 
     /// Called after a successful write: remembers that there is a body, and keeps memory bounded.
     pub(crate) fn wrote(&self, r: Request) -> Result<(), Stopped> {
         self.seen_body.set(true);
-        if self.pending.get() >= SEND_AT && !self.buffering.get() { self.send(r) } else { Ok(()) }
+        if self.pending.get() >= SEND_AT {
+            return self.send(r);
+        }
+        if self.options.get().sends_each_write { self.show(r) } else { Ok(()) }
+    }
+
+    /// Lets the location's Lua body filter see a write by itself; what it hands on waits for the end of
+    /// the run, as writes do where no body filter is.
+    fn show(&self, r: Request) -> Result<(), Stopped> {
+        if self.first.get().is_null() || self.buffering.get() {
+            return Ok(());
+        }
+        let size = self.pending.get();
+        let chain = self.take_pending();
+        // It counts until it is sent.
+        self.pending.set(size);
+        self.corked.set(true);
+        let result = self.filter(r, chain);
+        self.corked.set(false);
+        result
+    }
+
+    /// Whether `chain`, which the body filter is about to hand on, is held back.
+    pub(crate) fn hold(&self, chain: *mut ngx_chain_t) -> bool {
+        if !self.corked.get() {
+            return false;
+        }
+        let mut end = self.held.as_ptr();
+        unsafe {
+            for _ in 0..MAX_HELD {
+                if (*end).is_null() {
+                    *end = chain;
+                    return true;
+                }
+                end = &raw mut (**end).next;
+            }
+        }
+        false
+    }
+
+    /// What was held back, with `chain` behind it.
+    pub(crate) fn release(&self, chain: *mut ngx_chain_t) -> *mut ngx_chain_t {
+        let held = self.held.replace(ptr::null_mut());
+        if held.is_null() {
+            return chain;
+        }
+        unsafe {
+            let mut last = held;
+            while !(*last).next.is_null() {
+                last = (*last).next;
+            }
+            (*last).next = chain;
+        }
+        held
     }
 
     /// Whether the client has still to take some of what was sent.
@@ -308,7 +363,7 @@ impl Output {
 
     /// Hands what is collected to the filters.
     pub(crate) fn send(&self, r: Request) -> Result<(), Stopped> {
-        if self.first.get().is_null() || self.buffering.get() {
+        if (self.first.get().is_null() && self.held.get().is_null()) || self.buffering.get() {
             return Ok(());
         }
         let chain = self.take_pending();
@@ -335,8 +390,6 @@ impl Output {
             let link = self.buffer(r, 0).ok_or(Refused::NoMemory)?;
             let b = (*link).buf;
             (*b).set_flush(1);
-            (*b).set_temporary(0);
-            (*link).next = ptr::null_mut();
             let chain = match self.last.get() {
                 last if last.is_null() => link,
                 last => {
@@ -350,7 +403,6 @@ impl Output {
 
     /// Whether data is on its way that the client has not taken.
     pub(crate) fn is_blocked(r: Request) -> bool {
-        const BUFFERED: u32 = sys::NGX_HTTP_LOWLEVEL_BUFFERED | sys::NGX_LOWLEVEL_BUFFERED;
         unsafe {
             let c = r.connection();
             (*c).buffered() & BUFFERED != 0 || (*(*c).write).delayed() != 0
@@ -365,8 +417,6 @@ impl Output {
         unsafe {
             let Some(link) = self.buffer(r, 0) else { return Err(Stopped(sys::ERROR)) };
             (*(*link).buf).set_flush(1);
-            (*(*link).buf).set_temporary(0);
-            (*link).next = ptr::null_mut();
             self.filter(r, link)
         }
     }
@@ -387,6 +437,9 @@ impl Output {
             self.buffering.set(false);
         }
         self.eof.set(true);
+        if self.options.get().sends_each_write {
+            self.show(r)?;
+        }
         debug!(r.log(), "lua sending last buf of the response body");
         if self.first.get().is_null() {
             return self.send_special(r);
@@ -415,8 +468,9 @@ impl Output {
             if !r.header_only() && (*out).content_length.is_null() {
                 (*out).content_length_n = self.pending.get() as sys::off_t;
             }
+            let code = sys::ngx_http_send_header(r.as_ptr());
             self.header_sent.set(true);
-            check(sys::ngx_http_send_header(r.as_ptr()), 300)
+            check(code, 300)
         }
     }
 
@@ -428,16 +482,7 @@ impl Output {
         // A filter may have replaced the request's contexts by a special response: the buffers are
         // nobody's then.
         if !slot::ctx(r).is_null() {
-            let mut sent = chain;
-            unsafe {
-                sys::ngx_chain_update_chains(
-                    r.pool().as_ptr(),
-                    self.free.as_ptr(),
-                    self.busy.as_ptr(),
-                    &raw mut sent,
-                    tag(),
-                );
-            }
+            chain::sort(r, &self.free, &self.busy, chain, Tag::Output);
         }
         check(code, 300)
     }
@@ -446,39 +491,6 @@ impl Output {
         let last = sys::NGX_HTTP_LAST as usize;
         check(as_active(r, || unsafe { sys::ngx_http_send_special(r.as_ptr(), last) }), 300)
     }
-}
-
-/// A link with a buffer, and the buffer's memory, in one allocation.
-fn new_buffer(r: Request, size: usize) -> Option<*mut ngx_chain_t> {
-    #[repr(C)]
-    struct Buffer {
-        link: ngx_chain_t,
-        buf: sys::ngx_buf_t,
-    }
-    // SAFETY: [pool-outlives-request]; an all-zero buffer is nginx's own initial state.
-    unsafe {
-        let place = sys::ngx_palloc(r.pool().as_ptr(), size_of::<Buffer>() + size);
-        let place = place.cast::<Buffer>();
-        if place.is_null() {
-            return None;
-        }
-        let memory = place.add(1).cast::<u8>();
-        let b = &raw mut (*place).buf;
-        b.write(core::mem::zeroed());
-        (*b).start = memory;
-        (*b).pos = memory;
-        (*b).last = memory;
-        (*b).end = memory.add(size);
-        (*b).tag = tag();
-        (*b).set_temporary(1);
-        (*place).link = ngx_chain_t { buf: b, next: ptr::null_mut() };
-        Some(&raw mut (*place).link)
-    }
-}
-
-/// What marks our buffers among those of other modules.
-fn tag() -> sys::ngx_buf_tag_t {
-    ptr::from_ref(&slot::MODULE_TAG).cast_mut().cast()
 }
 
 /// Errors, and codes from `special` on, stop the response.

@@ -126,6 +126,8 @@ pub(crate) enum Outcome {
     Decline,
     /// A coroutine waits: nginx must leave the request alone until it is woken.
     Suspend,
+    /// The request goes on elsewhere, under another URI: one hold of it is to be given up.
+    Redirected,
     /// End the request with this status, or with one of nginx's negative codes.
     End(isize),
     /// Close the request without another response.
@@ -150,7 +152,7 @@ impl Outcome {
         match self {
             Self::Continue => sys::OK,
             Self::Decline => sys::DECLINED,
-            Self::Suspend => sys::DONE,
+            Self::Suspend | Self::Redirected => sys::DONE,
             Self::End(code) => code,
             Self::Abort => sys::ERROR,
         }

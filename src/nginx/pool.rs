@@ -49,6 +49,12 @@ impl Pool {
         Some(sys::ngx_str_t { len: data.len(), data: copy })
     }
 
+    /// As [`Pool::copy`], as bytes that live as long as the pool.
+    pub(crate) fn bytes_of(self, data: &[u8]) -> Option<&'static [u8]> {
+        // SAFETY: the pool outlives its users.
+        self.copy(data).map(|copy| unsafe { sys::str_bytes(copy) })
+    }
+
     /// A copy of `data` with a NUL behind it, which is not counted.
     pub(crate) fn copy_with_nul(self, data: &[u8]) -> Option<sys::ngx_str_t> {
         let copy = self.bytes(data.len() + 1)?.as_ptr();

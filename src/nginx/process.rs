@@ -164,3 +164,38 @@ pub(crate) fn trim_memory() -> bool {
     // SAFETY: no arguments by reference.
     unsafe { libc::malloc_trim(1) == 1 }
 }
+
+/// The modules of a cycle.
+pub(super) fn modules(
+    cycle: *mut sys::ngx_cycle_t,
+) -> impl Iterator<Item = *mut sys::ngx_module_t> {
+    // SAFETY: see above; a null pointer ends the table.
+    let mut next = unsafe { (*cycle).modules };
+    core::iter::from_fn(move || {
+        // SAFETY: see above.
+        unsafe {
+            let module = *next;
+            next = next.add(usize::from(!module.is_null()));
+            (!module.is_null()).then_some(module)
+        }
+    })
+}
+
+/// The directives of a module.
+pub(super) fn directives(
+    module: *mut sys::ngx_module_t,
+) -> impl Iterator<Item = *mut sys::ngx_command_t> {
+    // SAFETY: see above; a module may have no table, and an empty name ends one.
+    let mut next = unsafe { (*module).commands };
+    core::iter::from_fn(move || {
+        // SAFETY: see above.
+        unsafe {
+            let directive = next;
+            if directive.is_null() || (*directive).name.len == 0 {
+                return None;
+            }
+            next = directive.add(1);
+            Some(directive)
+        }
+    })
+}

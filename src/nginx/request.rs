@@ -136,6 +136,11 @@ impl Request {
         unsafe { (*self.as_ptr()).http_version }
     }
 
+    /// Whether its protocol has headers at all: HTTP/0.9 has none.
+    pub(crate) fn has_headers(self) -> bool {
+        self.http_version() >= sys::NGX_HTTP_VERSION_10 as usize
+    }
+
     /// The status of the response; 0 while there is none.
     pub(crate) fn status(self) -> usize {
         unsafe { (*self.as_ptr()).headers_out.status }
@@ -181,6 +186,16 @@ impl Request {
 
     pub(crate) fn run_phases_on_write(self) {
         unsafe { (*self.as_ptr()).write_event_handler = Some(sys::ngx_http_core_run_phases) }
+    }
+
+    /// Whether nginx has finalized the request, though something still holds it.
+    pub(crate) fn is_done(self) -> bool {
+        unsafe { ngx_http_request_t::done_raw(self.as_ptr()) != 0 }
+    }
+
+    /// Nothing more is to be written to the client.
+    pub(crate) fn mark_client_gone(self) {
+        unsafe { (*self.connection()).set_error(1) }
     }
 
     pub(crate) fn ignore_reads(self) {

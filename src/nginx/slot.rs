@@ -1,16 +1,26 @@
 //! The slots nginx keeps for the module: its configurations and its request context.
 #![allow(unsafe_code)]
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 use super::Request;
 use super::sys;
 
 static INDEX: AtomicUsize = AtomicUsize::new(0);
+static MODULE: AtomicPtr<sys::ngx_module_t> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Records the index nginx gave the module; called once per configuration.
-pub(crate) fn set_index(index: usize) {
-    INDEX.store(index, Relaxed);
+/// Records the module, and the index nginx gave it; called once per configuration.
+///
+/// # Safety
+/// `module` is the module's static.
+pub(crate) unsafe fn set_module(module: *mut sys::ngx_module_t) {
+    // SAFETY: the caller's contract.
+    INDEX.store(unsafe { (*module).ctx_index }, Relaxed);
+    MODULE.store(module, Relaxed);
+}
+
+pub(super) fn module() -> *mut sys::ngx_module_t {
+    MODULE.load(Relaxed)
 }
 
 #[inline]
@@ -58,5 +68,5 @@ pub(crate) fn cycle_main_conf(cycle: *mut sys::ngx_cycle_t) -> Option<*mut c_voi
     }
 }
 
-/// Its address marks the buffers that are ours.
-pub(crate) static MODULE_TAG: u8 = 0;
+/// Their addresses mark the buffers that are ours.
+pub(super) static BUFFER_TAGS: [u8; 2] = [0; 2];

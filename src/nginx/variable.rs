@@ -22,10 +22,23 @@ pub(crate) unsafe fn get(r: Request, name: &[u8], lowercase: *mut u8) -> Option<
         let hash = sys::ngx_hash_strlow(lowercase, name.as_ptr().cast_mut(), name.len());
         let mut name = sys::ngx_str_t { len: name.len(), data: lowercase };
         let value = sys::ngx_http_get_variable(r.as_ptr(), &raw mut name, hash).as_ref()?;
-        (value.not_found() == 0).then(|| {
-            let len = value.len() as usize;
-            if len == 0 { &[] } else { core::slice::from_raw_parts(value.data, len) }
-        })
+        (value.not_found() == 0).then(|| text(value))
+    }
+}
+
+/// Makes nginx compute the value of a built-in variable anew; `name` is in lower case.
+pub(crate) fn forget(r: Request, name: &[u8]) {
+    // SAFETY: [request-alive]; `variables` holds a value for each indexed variable.
+    unsafe {
+        let hash = sys::ngx_hash_key(name.as_ptr().cast_mut(), name.len());
+        let variables = &raw mut (*r.core_main_conf()).variables_hash;
+        let found = sys::ngx_hash_find(variables, hash, name.as_ptr().cast_mut(), name.len());
+        let Some(variable) = found.cast::<sys::ngx_http_variable_t>().as_ref() else { return };
+        if variable.flags & sys::NGX_HTTP_VAR_INDEXED as usize != 0 {
+            let value = (*r.as_ptr()).variables.add(variable.index);
+            (*value).set_valid(0);
+            (*value).set_not_found(0);
+        }
     }
 }
 
@@ -93,10 +106,66 @@ fn value_of(r: Request, value: Option<&[u8]>) -> Option<ngx_http_variable_value_
         None => v.set_not_found(1),
         Some(data) => {
             let copy = r.pool().copy(data)?;
-            v.set_valid(1);
-            v.set_len(u32::try_from(copy.len).ok()?);
-            v.data = copy.data;
+            // SAFETY: a value of our own.
+            unsafe { set_text(&raw mut v, copy)? };
         }
     }
     Some(v)
+}
+
+/// The longest text that a variable's value holds.
+const MAX_LEN: usize = (1 << 28) - 1;
+
+/// The bit of `valid`, behind `len:28`; `no_cacheable`, `not_found` and `escape` follow it.
+const VALID: u32 = 1 << 28;
+
+// The generated accessors walk `len` bit by bit; it and the flags are the u32 that the struct begins with.
+
+/// The text of a value.
+///
+/// # Safety
+/// `value` has been computed, and its text lives as long as it is used.
+pub(super) unsafe fn text(value: *const ngx_http_variable_value_t) -> &'static [u8] {
+    // SAFETY: the caller's contract; see above.
+    unsafe {
+        let len = value.cast::<u32>().read() as usize & MAX_LEN;
+        sys::str_bytes(sys::ngx_str_t { len, data: (*value).data })
+    }
+}
+
+/// Makes `text` the value; `None` if it is too long for one.
+///
+/// # Safety
+/// `value` is valid for writes.
+pub(super) unsafe fn set_text(
+    value: *mut ngx_http_variable_value_t,
+    text: sys::ngx_str_t,
+) -> Option<()> {
+    let len = u32::try_from(text.len).ok().filter(|len| *len as usize <= MAX_LEN)?;
+    // SAFETY: the caller's contract; see above.
+    unsafe {
+        value.cast::<u32>().write(len | VALID);
+        (*value).data = text.data;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_what_the_generated_accessors_see() {
+        // SAFETY: a value of our own, and static text.
+        unsafe {
+            let mut v: ngx_http_variable_value_t = core::mem::zeroed();
+            v.set_not_found(1);
+            v.set_len(7);
+            set_text(&raw mut v, sys::str_of(b"text")).unwrap();
+            assert_eq!((v.len(), v.valid(), v.not_found(), v.no_cacheable()), (4, 1, 0, 0));
+            assert_eq!(text(&raw const v), b"text");
+            let long = sys::ngx_str_t { len: MAX_LEN + 1, data: v.data };
+            assert_eq!(set_text(&raw mut v, long), None);
+        }
+    }
 }

@@ -6,8 +6,8 @@ use crate::conf::{Chunk, LocConf, MainConf};
 use crate::coroutine::RequestCtx;
 use crate::nginx::log::Text;
 use crate::nginx::{Level, Log, Outcome, Request, debug, process};
+use crate::vm::Vm;
 use crate::vm::function::protect;
-use crate::vm::{Stack, Vm};
 
 /// Why a VM is not ready.
 pub(crate) enum BootError {
@@ -114,8 +114,7 @@ pub(super) fn run_once(vm: Vm, chunk: &Chunk, log: Log) -> bool {
         }
         Source::Variable(_) => return false,
     };
-    let result =
-        loaded.map_err(|e| Some(e.message().to_vec())).and_then(|()| call_traced(vm.stack()));
+    let result = loaded.map_err(|e| Some(e.message().to_vec())).and_then(|()| call_traced(vm));
     vm.collect();
     match result {
         Ok(()) => true,
@@ -129,9 +128,10 @@ pub(super) fn run_once(vm: Vm, chunk: &Chunk, log: Log) -> bool {
 
 /// Calls the function on top, which takes and returns nothing; an error that is text comes back with
 /// its traceback. stack: [-1, +0, e]
-pub(super) fn call_traced(stack: Stack) -> Result<(), Option<Vec<u8>>> {
+fn call_traced(vm: Vm) -> Result<(), Option<Vec<u8>>> {
+    let stack = vm.stack();
     let function = stack.top();
-    stack.push_function(api::TRACEBACK, 0);
+    vm.push_message_handler();
     stack.insert(function);
     let ok = stack.call(0, 0, function);
     let result = if ok { Ok(()) } else { Err(stack.error_text().map(<[u8]>::to_vec)) };

@@ -56,7 +56,7 @@ fn conclude(ctx: &RequestCtx, run: Run) -> Outcome {
         Run::Suspended => engine::suspend(ctx),
         Run::Failed => engine::failed(ctx),
         // Nobody is left to decline to: nginx's other negative codes end the request as OK does.
-        Run::Exited => match engine::exited(ctx) {
+        Run::Left => match engine::left(ctx) {
             Outcome::Decline | Outcome::Suspend => Outcome::Continue,
             Outcome::End(code) if code < 0 => Outcome::Continue,
             outcome => outcome,

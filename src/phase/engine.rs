@@ -5,13 +5,14 @@
 #![allow(unsafe_code)]
 use super::postpone::{self, Turn};
 use super::{boot, load};
-use crate::api::output;
+use crate::api::{abort, output};
 use crate::conf::{Chunk, LocConf, SrvConf};
-use crate::coroutine::{RequestCtx, Run};
+use crate::coroutine::{Leave, RequestCtx, Run};
 use crate::nginx::log::Text;
 use crate::nginx::output::Stopped;
 use crate::nginx::sys::{ngx_http_request_t, ngx_int_t};
-use crate::nginx::{Outcome, Phase, Request, debug, guard};
+use crate::nginx::uri::Target;
+use crate::nginx::{Level, Outcome, Phase, Request, debug, guard};
 
 /// nginx's way in: lift the pointer, stop panics, lower the outcome.
 ///
@@ -98,7 +99,9 @@ pub(super) fn start(
 ) -> Result<Run, Outcome> {
     let r = ctx.request;
     let entry = ctx.start(phase, drive, |stack| load::push(r, ctx.vm, chunk, stack))?;
-    r.ignore_reads();
+    if !abort::watch(r) {
+        return Err(Outcome::Abort);
+    }
     Ok(match ctx.run(entry, 0) {
         Run::Suspended => ctx.run_ready(),
         ended => ended,
@@ -111,9 +114,14 @@ fn conclude(ctx: &RequestCtx, phase: Phase, run: Run) -> Outcome {
     let outcome = match run {
         Run::Suspended => return suspend(ctx),
         Run::Finished => Outcome::Continue,
-        Run::Exited => exited(ctx),
+        Run::Left => left(ctx),
         Run::Failed => return failed(ctx),
     };
+    if outcome == Outcome::Redirected {
+        // In these phases nginx leaves a request alone that a handler is not done with.
+        r.finalize(outcome.code());
+        return Outcome::Suspend;
+    }
     if !matches!(outcome, Outcome::Continue | Outcome::Decline) {
         return outcome;
     }
@@ -149,15 +157,66 @@ pub(super) fn failed(ctx: &RequestCtx) -> Outcome {
     Outcome::SERVER_ERROR
 }
 
-/// `ngx.exit`: the response is completed if the status leaves it to Lua, or left to nginx.
-pub(super) fn exited(ctx: &RequestCtx) -> Outcome {
-    let r = ctx.request;
-    let code = isize::try_from(ctx.exit_code().unwrap_or_default()).unwrap_or_default();
-    debug!(r.log(), "lua thread aborting request with status {code}");
-    if r.filter_finalize() {
+/// Lua code left the run for good.
+pub(super) fn left(ctx: &RequestCtx) -> Outcome {
+    match ctx.leaving() {
+        Some(Leave::Exec(target)) => exec(ctx, target),
+        Some(Leave::Jump) => jump(ctx),
+        Some(Leave::Exit(code)) => exit(ctx, code as isize),
+        None => Outcome::Continue,
+    }
+}
+
+fn end_run(ctx: &RequestCtx) {
+    if ctx.request.filter_finalize() {
         ctx.reattach();
     }
-    ctx.drop_coroutines();
+    ctx.clean_up();
+}
+
+/// `ngx.exec`: the request starts again elsewhere, and modules forget what they knew of it.
+fn exec(ctx: &RequestCtx, target: Target) -> Outcome {
+    let r = ctx.request;
+    debug!(r.log(), "lua thread initiated internal redirect to {}", Text(target.uri));
+    end_run(ctx);
+    if target.is_named() && !target.args.is_empty() {
+        r.log().print(
+            Level::Warn,
+            format_args!(
+                "query strings {} ignored when exec'ing named location {}",
+                Text(target.args),
+                Text(target.uri)
+            ),
+        );
+    }
+    r.ignore_reads();
+    match Outcome::from_code(r.redirect(target)) {
+        failed @ (Outcome::Abort | Outcome::End(300..)) => failed,
+        _ => Outcome::Redirected,
+    }
+}
+
+/// `ngx.req.set_uri` with a jump: nginx looks for the location again, and Lua starts anew there.
+fn jump(ctx: &RequestCtx) -> Outcome {
+    let r = ctx.request;
+    debug!(
+        r.log(),
+        "lua thread aborting request with URI rewrite jump: \"{}?{}\"",
+        Text(r.uri()),
+        Text(r.args())
+    );
+    end_run(ctx);
+    match RequestCtx::create(r, ctx.vm) {
+        Some(_) => Outcome::Continue,
+        None => Outcome::SERVER_ERROR,
+    }
+}
+
+/// `ngx.exit`: the response is completed if the status leaves it to Lua, or left to nginx.
+fn exit(ctx: &RequestCtx, code: isize) -> Outcome {
+    let r = ctx.request;
+    debug!(r.log(), "lua thread aborting request with status {code}");
+    end_run(ctx);
     if r.is_detached() {
         return Outcome::from_code(code);
     }

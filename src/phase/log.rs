@@ -1,12 +1,10 @@
-//! The log phase: Lua after the response, on the VM's main coroutine. It cannot wait.
+//! The log phase: Lua after the response.
 #![allow(unsafe_code)]
-use super::{boot, load};
+use super::direct;
 use crate::conf::{LocConf, MainConf};
-use crate::coroutine::RequestCtx;
 use crate::nginx::log::Text;
 use crate::nginx::sys::{ngx_http_request_t, ngx_int_t};
-use crate::nginx::{Level, Outcome, Phase, Request, debug, guard, process};
-use crate::vm::Vm;
+use crate::nginx::{Outcome, Phase, Request, debug, guard, process};
 
 /// # Safety
 /// Called by nginx as a log handler.
@@ -20,37 +18,11 @@ fn handle(r: Request) -> Outcome {
     trim_memory(r);
     debug!(r.log(), "lua log handler, uri:\"{}\" c:{}", Text(r.uri()), r.count());
     let Some(chunk) = LocConf::of(r).chunk(Phase::Log) else { return Outcome::Decline };
-    let ctx = match RequestCtx::of(r) {
-        Some(ctx) => ctx,
-        None => match boot::create_context(r) {
-            Ok(ctx) => ctx,
-            Err(_) => return Outcome::Abort,
-        },
-    };
-    ctx.set_phase(Phase::Log);
-    if load::push(r, ctx.vm, chunk, ctx.vm.stack()).is_err() {
-        return Outcome::Abort;
-    }
-    match call_main(ctx.vm, r) {
+    let Ok(ctx) = direct::context(r) else { return Outcome::Abort };
+    match direct::run(ctx, Phase::Log, chunk, |_| 0, |_| ()) {
         Ok(()) => Outcome::Continue,
-        Err(message) => {
-            let message = message.unwrap_or_else(|| b"unknown reason".to_vec());
-            let message = [b"failed to run log_by_lua*: ", &*message].concat();
-            r.log().write(Level::Error, &message);
-            Outcome::Abort
-        }
+        Err(direct::Failed) => Outcome::Abort,
     }
-}
-
-/// Calls the function on top of the VM's main coroutine on behalf of `r`; an error comes back with
-/// its traceback.
-fn call_main(vm: Vm, r: Request) -> Result<(), Option<Vec<u8>>> {
-    let stack = vm.stack();
-    let outer = stack.owner();
-    stack.set_owner(r.as_ptr().cast());
-    let result = boot::call_traced(stack);
-    stack.set_owner(outer);
-    result
 }
 
 /// `lua_malloc_trim`: every so many requests, free memory goes back to the system.

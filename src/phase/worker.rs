@@ -1,7 +1,7 @@
 //! Lua at the start and the end of a worker.
 use super::boot;
 use crate::conf::{Chunk, MainConf};
-use crate::coroutine::{RequestCtx, recycle};
+use crate::coroutine::RequestCtx;
 use crate::nginx::detached::{Confs, Detached};
 use crate::nginx::sys::ngx_cycle_t;
 use crate::nginx::{Log, Phase, debug, process};
@@ -22,7 +22,6 @@ pub(crate) fn init(cycle: *mut ngx_cycle_t) -> bool {
         boot::close(vm);
         return true;
     }
-    recycle::adopt(vm);
     if conf.sa_restart != 0 {
         process::restart_system_calls();
     }

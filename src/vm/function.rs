@@ -206,13 +206,23 @@ impl IntoResults for Yield {
 macro_rules! lua_fn {
     ($body:path) => {{
         #[allow(unsafe_code)]
-        unsafe extern "C-unwind" fn entry(
-            l: *mut $crate::vm::sys::lua_State,
-        ) -> ::core::ffi::c_int {
+        unsafe extern "C-unwind" fn entry(l: *mut $crate::vm::sys::lua_State) -> usize {
             // SAFETY: `l` is the state LuaJIT is calling us with ([lua-frame]).
-            unsafe { $crate::vm::function::enter(l, $body) }
+            let results = unsafe { $crate::vm::function::enter(l, $body) };
+            results.cast_unsigned() as usize
         }
-        entry as $crate::vm::Function
+        // LuaJIT's interpreter takes the whole register for the number of results, although the ABI
+        // leaves the upper half of an int to chance: so it is returned as a full word.
+        let entry: unsafe extern "C-unwind" fn(*mut $crate::vm::sys::lua_State) -> usize = entry;
+        // SAFETY: the types differ in the width of the result only; whoever reads half of it reads
+        // the number.
+        #[allow(unsafe_code)]
+        unsafe {
+            ::core::mem::transmute::<
+                unsafe extern "C-unwind" fn(*mut $crate::vm::sys::lua_State) -> usize,
+                $crate::vm::Function,
+            >(entry)
+        }
     }};
 }
 pub(crate) use lua_fn;
@@ -298,4 +308,74 @@ pub(crate) fn protect<F: FnOnce(Stack)>(
     let message = stack.error_message().to_vec();
     stack.pop(1);
     Err(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::thread::{Step, Thread};
+    use super::super::{Vm, state::ChunkKind};
+    use super::*;
+
+    fn fails(_: &Call<'_>) -> Result<()> {
+        Err(Error::raise("no such thing"))
+    }
+    fn world(_: &Call<'_>) -> Result<()> {
+        Err(Error::fail("not now"))
+    }
+    fn bug(_: &Call<'_>) -> Result<()> {
+        panic!("bug")
+    }
+    fn half(call: &Call<'_>) -> Result<f64> {
+        Ok(call.number(1)? / 2.0)
+    }
+    fn wait(_: &Call<'_>) -> Result<Yield> {
+        Ok(Yield::NOTHING)
+    }
+
+    /// Runs `code` in a coroutine of its own; a failure comes with its message.
+    fn run(code: &str) -> (Step, String) {
+        let vm = Vm::with_chunks(ChunkKind::Shared).unwrap();
+        for (name, function) in [
+            (c"fails", lua_fn!(fails)),
+            (c"world", lua_fn!(world)),
+            (c"bug", lua_fn!(bug)),
+            (c"half", lua_fn!(half)),
+            (c"wait", lua_fn!(wait)),
+        ] {
+            vm.stack().push_function(function, 0);
+            vm.stack().set_global(name);
+        }
+        let thread = Thread::new(vm);
+        vm.compile_plain(thread.stack(), code.as_bytes(), c"=test").unwrap();
+        let step = thread.resume(0);
+        let message = match step {
+            Step::Failed(_) => String::from_utf8_lossy(thread.stack().error_message()).into_owned(),
+            _ => String::new(),
+        };
+        vm.close();
+        (step, message)
+    }
+
+    #[test]
+    fn misuse_is_raised_with_the_position_of_the_caller() {
+        assert_eq!(run("fails()").1, "test:1: no such thing");
+        let bad = "test:1: bad argument #1 to 'half' (number expected, got table)";
+        assert_eq!(run("half({})").1, bad);
+    }
+
+    #[test]
+    fn the_failures_of_the_world_are_returned() {
+        let code = "local v, e = world() assert(v == nil and e == 'not now')";
+        assert_eq!(run(code).0, Step::Finished);
+    }
+
+    #[test]
+    fn a_panic_becomes_a_lua_error() {
+        assert_eq!(run("assert(not pcall(bug)) assert(half('3') == 1.5)").0, Step::Finished);
+    }
+
+    #[test]
+    fn a_call_can_yield_across_pcall() {
+        assert_eq!(run("pcall(wait)").0, Step::Yielded);
+    }
 }

@@ -94,6 +94,18 @@ const UNDUMP: &[u8] = b"local code, name, load = ...\n\
     return function() return assert(load(code, name)) end";
 
 impl Vm {
+    /// Pushes a chunk that this VM remembers; `false` (and nothing pushed) if it has to be looked up.
+    /// stack: [-0, +(0|1), -]
+    #[inline]
+    pub(crate) fn push_remembered(self, stack: Stack, cache: &CacheRef) -> bool {
+        let remembered =
+            cache.vm.get() == self.stack().as_ptr() && self.chunks() == ChunkKind::Shared;
+        if remembered {
+            stack.raw_geti(sys::LUA_REGISTRYINDEX, cache.pinned.get());
+        }
+        remembered
+    }
+
     /// Pushes the cached chunk on a stack of this VM, ready to run; `false` (and nothing pushed) if it is
     /// not cached. stack: [-0, +(0|1), m]
     pub(crate) fn push_cached(self, stack: Stack, key: &CStr, cache: &CacheRef) -> bool {

@@ -110,6 +110,11 @@ impl Stack {
         }
     }
 
+    /// A number cut to its integer part, 0 for what is none. stack: [-0, +0, -]
+    pub(crate) fn integer(self, index: c_int) -> isize {
+        unsafe { sys::lua_tointeger(self.0, index) }
+    }
+
     /// Whether the value counts as true. stack: [-0, +0, -]
     pub(crate) fn truth(self, index: c_int) -> bool {
         unsafe { sys::lua_toboolean(self.0, index) != 0 }
@@ -124,6 +129,11 @@ impl Stack {
             let data = sys::lua_tolstring(self.0, index, &raw mut len);
             (!data.is_null()).then(|| core::slice::from_raw_parts(data.cast(), len))
         }
+    }
+
+    /// The bytes of a string; a number is none. stack: [-0, +0, -]
+    pub(crate) fn bytes_of_string<'a>(self, index: c_int) -> Option<&'a [u8]> {
+        (self.kind(index) == Kind::String).then(|| self.bytes(index))?
     }
 
     /// stack: [-0, +0, -]
@@ -187,6 +197,11 @@ impl Stack {
         unsafe { sys::lua_pushcclosure(self.0, Some(f), upvalues) }
     }
 
+    /// The coroutine itself, as a value. stack: [-0, +1, -]
+    pub(crate) fn push_thread(self) {
+        unsafe { sys::lua_pushthread(self.0) };
+    }
+
     /// A copy of the value at `index`. stack: [-0, +1, -]
     pub(crate) fn push_value(self, index: c_int) {
         unsafe { sys::lua_pushvalue(self.0, index) }
@@ -200,6 +215,11 @@ impl Stack {
     /// Moves the top value to `index`. stack: [-0, +0, -]
     pub(crate) fn insert(self, index: c_int) {
         unsafe { sys::lua_insert(self.0, index) }
+    }
+
+    /// Moves the top value to `index`, in the place of what is there. stack: [-1, +0, -]
+    pub(crate) fn replace(self, index: c_int) {
+        unsafe { sys::lua_replace(self.0, index) }
     }
 
     /// stack: [-1, +0, -]

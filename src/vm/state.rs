@@ -1,10 +1,10 @@
 //! `Vm`: one LuaJIT state with the tables the module keeps in its registry.
 #![allow(unsafe_code)]
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
 
 use super::function::protect;
 use super::stack::Stack;
-use super::sys;
+use super::{sys, traceback};
 
 /// A LuaJIT VM; the handle is its main coroutine.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(crate) struct Vm {
     main: Stack,
     chunks: ChunkKind,
     lasting: bool,
+    /// The registry's reference of the message handler of protected calls.
+    handler: c_int,
 }
 
 /// What the code cache keeps of a chunk.
@@ -64,7 +66,8 @@ impl Vm {
         if main.is_null() {
             return None;
         }
-        let vm = Self { main: Stack::from_raw(main), chunks, lasting: true };
+        let main = Stack::from_raw(main);
+        let mut vm = Self { main, chunks, lasting: true, handler: sys::LUA_NOREF };
         let ready = protect(vm.main, |stack| {
             // SAFETY: `stack` is the new state.
             unsafe { sys::luaL_openlibs(stack.as_ptr()) };
@@ -77,6 +80,8 @@ impl Vm {
                 stack.new_table(0, 8);
                 stack.raw_set(sys::LUA_REGISTRYINDEX);
             }
+            stack.push_function(traceback::ADD, 0);
+            vm.handler = stack.reference(sys::LUA_REGISTRYINDEX);
         });
         if ready.is_err() {
             vm.close();
@@ -97,6 +102,13 @@ impl Vm {
 
     pub(crate) const fn chunks(self) -> ChunkKind {
         self.chunks
+    }
+
+    /// The message handler of protected calls: adds a traceback to an error that is text.
+    /// stack: [-0, +1, -]
+    #[inline]
+    pub(crate) fn push_message_handler(self) {
+        self.main.raw_geti(sys::LUA_REGISTRYINDEX, self.handler);
     }
 
     /// stack: [-0, +1, -]
@@ -148,6 +160,18 @@ impl Vm {
         };
         kib as usize * 1024 + rest as usize
     }
+}
+
+/// The metatable of header tables. stack: [-0, +1, -]
+pub(crate) fn push_headers_metatable(on: Stack) {
+    push_registry(on, &ngx_http_lua_headers_metatable_key);
+}
+
+/// Keeps the table on top as the metatable of header tables. stack: [-1, +0, m]
+pub(crate) fn set_headers_metatable(on: Stack) {
+    on.push_pointer(registry_key(&ngx_http_lua_headers_metatable_key));
+    on.insert(-2);
+    on.raw_set(sys::LUA_REGISTRYINDEX);
 }
 
 fn push_registry(on: Stack, key: &'static u8) {

@@ -94,6 +94,15 @@ impl Thread {
         }
     }
 
+    /// Whether the failure that the coroutine ended with was its stack's overflow.
+    ///
+    /// LuaJIT may find that out inside compiled code, whose frames it has not written to the stack yet.
+    /// Whoever then looks at the frames (a traceback, the collector) reads garbage, until the coroutine
+    /// is reset.
+    pub(crate) fn has_overflowed(self, failure: Failure) -> bool {
+        failure != Failure::Runtime || self.stack.error_message().ends_with(b"stack overflow")
+    }
+
     /// Makes the coroutine as good as new; `false` if this LuaJIT cannot.
     pub(crate) fn reset(self, vm: Vm) -> bool {
         let Some(reset) = sys::extensions().reset_thread else { return false };
@@ -109,5 +118,52 @@ impl Thread {
             vm.stack().unreference(-1, self.anchor);
             vm.stack().pop(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load::CacheRef;
+    use super::super::state::ChunkKind;
+    use super::*;
+
+    /// Runs the cached chunk in a coroutine with globals of its own, as on a LuaJIT without exdata.
+    fn run(vm: Vm, cache: &CacheRef) -> Thread {
+        let thread = Thread::new(vm);
+        assert!(vm.push_cached(thread.stack(), c"key", cache));
+        thread.stack().isolate_globals();
+        assert_eq!(thread.resume(0), Step::Finished);
+        thread
+    }
+
+    #[test]
+    fn without_exdata_each_run_has_globals_of_its_own() {
+        let vm = Vm::with_chunks(ChunkKind::Factory).unwrap();
+        let cache = CacheRef::unset();
+        let code = b"assert(mark == nil and _G._G == _G) mark = 1 assert(math.max(1, mark) == 1)";
+        vm.compile(vm.stack(), code, c"=test").unwrap();
+        vm.store_cached(vm.stack(), c"key", &cache).unwrap();
+        vm.stack().pop(1);
+        for _ in 0..3 {
+            run(vm, &cache).release(vm);
+        }
+        vm.stack().global(c"mark");
+        assert_eq!(vm.stack().kind(-1), super::super::Kind::Nil);
+        vm.close();
+    }
+
+    #[test]
+    fn released_coroutines_leave_no_memory_behind() {
+        let vm = Vm::with_chunks(ChunkKind::Shared).unwrap();
+        let make = |n| {
+            for _ in 0..n {
+                Thread::new(vm).release(vm);
+            }
+            vm.collect();
+            vm.memory()
+        };
+        let before = make(100);
+        assert_eq!(make(10_000), before);
+        vm.close();
     }
 }

@@ -1,10 +1,29 @@
-//! Tracebacks as the reference logs them: over a coroutine and the coroutines that resumed it.
+//! Tracebacks as the reference logs them: of a protected call, or over a coroutine and the coroutines
+//! that resumed it.
 #![allow(unsafe_code)]
 use core::ffi::CStr;
 use std::fmt::Write as _;
 
+use super::function::{Call, Function, Result, Top, lua_fn};
 use super::stack::Stack;
 use super::sys;
+
+/// The message handler of protected calls: adds a traceback to an error that is text.
+pub(super) const ADD: Function = lua_fn!(add);
+
+fn add(call: &Call<'_>) -> Result<Top> {
+    let stack = call.stack();
+    stack.set_top(1);
+    if stack.bytes(1).is_some() {
+        stack.global(c"debug");
+        stack.raw_field(-1, b"traceback");
+        stack.push_value(1);
+        // Skips this function and the handler's caller.
+        stack.push_integer(2);
+        stack.call(2, 1, 0);
+    }
+    Ok(Top(1))
+}
 
 /// Frames shown of one coroutine, and coroutines shown.
 const MAX_FRAMES: usize = 22;

@@ -33,12 +33,20 @@ impl Sink for Vec<u8> {
 
 const NO_MEMORY: Error = Error::raise("no memory");
 
+/// What an array may hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Elements {
+    Any,
+    /// Strings and numbers.
+    Text,
+}
+
 /// Writes the value at `index` if it is of a plain type; `false` if it is not. stack: [-0, +0, -]
 #[inline]
 pub(crate) fn scalar(sink: &mut impl Sink, stack: Stack, index: c_int, kind: Kind) -> Result<bool> {
     let done = match kind {
         Kind::String => sink.put(stack.bytes(index).unwrap_or_default()),
-        Kind::Number => number(sink, stack.number(index).unwrap_or_default()),
+        Kind::Number => number(stack.number(index).unwrap_or_default(), |text| sink.put(text)),
         Kind::Nil => sink.put(b"nil"),
         Kind::Boolean => sink.put(if stack.truth(index) { b"true" } else { b"false" }),
         Kind::LightUserdata if stack.pointer(index).is_null() => sink.put(b"null"),
@@ -50,22 +58,23 @@ pub(crate) fn scalar(sink: &mut impl Sink, stack: Stack, index: c_int, kind: Kin
     Ok(true)
 }
 
-/// Writes a number as Lua prints it.
-fn number(sink: &mut impl Sink, n: f64) -> Option<()> {
+/// Hands a number to `put` as Lua prints it.
+#[inline]
+pub(crate) fn number<T>(n: f64, put: impl FnOnce(&[u8]) -> T) -> T {
     let int = n as i32;
     if f64::from(int) == n {
         let mut digits = [0; 11];
-        return sink.put(decimal(&mut digits, int));
+        return put(decimal(&mut digits, int));
     }
     let mut text = [0u8; 32];
     #[allow(unsafe_code)]
     // SAFETY: 14 significant digits, sign, point and exponent fit into 32 bytes.
     let len = unsafe { libc::snprintf(text.as_mut_ptr().cast(), text.len(), c"%.14g".as_ptr(), n) };
-    sink.put(&text[..usize::try_from(len).unwrap_or_default()])
+    put(&text[..usize::try_from(len).unwrap_or_default()])
 }
 
 /// The decimal digits of `int`, at the end of `buf`.
-fn decimal(buf: &mut [u8; 11], int: i32) -> &[u8] {
+pub(crate) fn decimal(buf: &mut [u8; 11], int: i32) -> &[u8] {
     let mut i = buf.len();
     let mut rest = int.unsigned_abs();
     loop {
@@ -86,6 +95,21 @@ fn decimal(buf: &mut [u8; 11], int: i32) -> &[u8] {
 /// Writes the elements of an array, and of the arrays in it. `arg` is the argument to blame.
 /// stack: [-0, +0, m]
 pub(crate) fn array(sink: &mut impl Sink, stack: Stack, index: c_int, arg: c_int) -> Result<()> {
+    walk(sink, stack, index, arg, Elements::Any)
+}
+
+/// As [`array`], but nil, booleans and `ngx.null` are refused.
+pub(crate) fn strings(sink: &mut impl Sink, stack: Stack, index: c_int, arg: c_int) -> Result<()> {
+    walk(sink, stack, index, arg, Elements::Text)
+}
+
+fn walk(
+    sink: &mut impl Sink,
+    stack: Stack,
+    index: c_int,
+    arg: c_int,
+    allowed: Elements,
+) -> Result<()> {
     if !stack.reserve(4) {
         return Err(Error::raise("stack overflow"));
     }
@@ -99,9 +123,9 @@ pub(crate) fn array(sink: &mut impl Sink, stack: Stack, index: c_int, arg: c_int
         if key != Some(expected) {
             stack.set_top(table.max(stack.top() - 2));
             sink.rewind(mark);
-            return sparse_array(sink, stack, table, arg);
+            return sparse_array(sink, stack, table, arg, allowed);
         }
-        let written = element(sink, stack, arg);
+        let written = element(sink, stack, arg, allowed);
         stack.pop(1);
         if written.is_err() {
             stack.pop(1);
@@ -113,7 +137,13 @@ pub(crate) fn array(sink: &mut impl Sink, stack: Stack, index: c_int, arg: c_int
 }
 
 /// An array with gaps, which count as nil, or no array at all.
-fn sparse_array(sink: &mut impl Sink, stack: Stack, table: c_int, arg: c_int) -> Result<()> {
+fn sparse_array(
+    sink: &mut impl Sink,
+    stack: Stack,
+    table: c_int,
+    arg: c_int,
+    allowed: Elements,
+) -> Result<()> {
     let mut max = 0.0f64;
     stack.push_nil();
     while stack.next(table) {
@@ -129,7 +159,7 @@ fn sparse_array(sink: &mut impl Sink, stack: Stack, table: c_int, arg: c_int) ->
     }
     for i in 1..=max as c_int {
         stack.raw_geti(table, i);
-        let written = element(sink, stack, arg);
+        let written = element(sink, stack, arg, allowed);
         stack.pop(1);
         written?;
     }
@@ -137,12 +167,13 @@ fn sparse_array(sink: &mut impl Sink, stack: Stack, table: c_int, arg: c_int) ->
 }
 
 /// Writes the value on top of the stack as an element of an array. stack: [-0, +0, m]
-fn element(sink: &mut impl Sink, stack: Stack, arg: c_int) -> Result<()> {
+fn element(sink: &mut impl Sink, stack: Stack, arg: c_int, allowed: Elements) -> Result<()> {
     let kind = stack.kind(-1);
     if kind == Kind::Table {
-        return array(sink, stack, -1, arg);
+        return walk(sink, stack, -1, arg, allowed);
     }
-    if scalar(sink, stack, -1, kind)? {
+    let fits = allowed == Elements::Any || matches!(kind, Kind::String | Kind::Number);
+    if fits && scalar(sink, stack, -1, kind)? {
         return Ok(());
     }
     Err(Error::arg(arg, format!("bad data type {} found", kind.name())))

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use crate::api::ffi::{self, ErrOut, FfiError, Out, Rc, Str};
 use crate::conf::LocConf;
 use crate::coroutine::RequestCtx;
-use crate::nginx::headers::{self, Mode};
+use crate::nginx::headers::{Mode, response as headers};
 use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::{Level, Request};
 

@@ -1,2 +1,5 @@
-//! `ngx.status`, `ngx.header`, `ngx.headers_sent`.
+//! `ngx.status`, `ngx.header`, `ngx.headers_sent`, `ngx.resp`.
 mod ffi;
+mod lua;
+
+pub(crate) use lua::DOMAIN;

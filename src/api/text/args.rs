@@ -1,153 +1,18 @@
-//! Query strings: `a=1&b&c=%20` as pairs, and Lua tables as query strings.
+//! Query strings as Lua tables, and Lua tables as query strings.
 //!
 //! Serves `ngx.encode_args` and `ngx.decode_args`, and every other place where arguments come as a
-//! string or a table: request and POST arguments, `ngx.exec`, `ngx.redirect`, subrequests. The parser
-//! walks the string once and decodes only parts in which something is escaped.
+//! string or a table: request and POST arguments, `ngx.exec`, `ngx.redirect`, subrequests.
 #![allow(unsafe_code)]
 use core::ffi::c_int;
 
 use super::escape::{self, Component};
-use super::scan::{self, Positions, Set};
+use super::query::Part;
+pub(crate) use super::query::{Pairs, separators};
+use crate::api::output::flatten::decimal;
 use crate::vm::{Error, Kind, Result, Stack};
 
 /// How many arguments are read unless the caller says.
 pub(crate) const MAX_ARGS: c_int = 100;
-
-/// A key or a value as it stands in the query string.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Part<'a> {
-    raw: &'a [u8],
-    escaped: bool,
-}
-
-impl<'a> Part<'a> {
-    /// The decoded bytes: the part itself, or what `scratch` holds afterwards.
-    #[inline]
-    pub(crate) fn decoded<'b>(self, scratch: &'b mut Vec<u8>) -> &'b [u8]
-    where
-        'a: 'b,
-    {
-        if !self.escaped {
-            return self.raw;
-        }
-        scratch.clear();
-        escape::append_unescaped(scratch, self.raw);
-        scratch
-    }
-
-    /// As [`Part::decoded`], for decoded bytes that must live on: they are written to `room`, which
-    /// moves on. A query string's length is room enough for all its parts.
-    ///
-    /// # Safety
-    /// `room` has room for the part as it stands, and what it holds lives as long as `'a`.
-    #[inline]
-    pub(crate) unsafe fn decoded_in(self, room: &mut *mut u8) -> &'a [u8] {
-        if !self.escaped {
-            return self.raw;
-        }
-        let start = *room;
-        // SAFETY: the caller's contract.
-        unsafe {
-            let len = escape::unescape(self.raw, start);
-            *room = start.add(len);
-            core::slice::from_raw_parts(start, len)
-        }
-    }
-}
-
-/// The pairs of a query string in order; a key without `=` has no value (Lua sees `true`). Pairs
-/// without a key are passed over.
-pub(crate) struct Pairs<'a> {
-    query: &'a [u8],
-    special: Positions<'a, Special>,
-    /// Where the next pair begins; `None` behind the last one.
-    start: Option<usize>,
-    /// How many `&` may still come; 0 at the start: any number.
-    limit: usize,
-    truncated: bool,
-}
-
-/// What is more than itself in a query string.
-struct Special;
-
-impl Set for Special {
-    const RANGES: &'static [(u8, u8)] = &[(b'%', b'&'), (b'+', b'+'), (b'=', b'=')];
-}
-
-impl<'a> Pairs<'a> {
-    /// At most `max` pairs, those without a key included; 0: all of them.
-    #[inline]
-    pub(crate) fn of(query: &'a [u8], max: usize) -> Self {
-        Self { query, special: Positions::of(query), start: Some(0), limit: max, truncated: false }
-    }
-
-    /// Whether the limit ended the iteration. Reference: also if nothing follows the last `&`.
-    pub(crate) fn truncated(&self) -> bool {
-        self.truncated
-    }
-
-    /// Where the pair from `start` on ends: of its first `=`, and of the pair; and what is escaped.
-    #[inline(always)]
-    fn delimit(&mut self) -> (Option<usize>, Option<usize>, [bool; 2]) {
-        let (mut equals, mut escaped) = (None, [false; 2]);
-        for at in self.special.by_ref() {
-            match self.query[at] {
-                b'&' => return (equals, Some(at), escaped),
-                b'=' => equals = equals.or(Some(at)),
-                _ => escaped[usize::from(equals.is_some())] = true,
-            }
-        }
-        (equals, None, escaped)
-    }
-
-    /// Counts the `&` at the end of a pair.
-    #[inline(always)]
-    fn count_separator(&mut self, at: usize) {
-        self.start = Some(at + 1);
-        if self.limit > 0 {
-            self.limit -= 1;
-            if self.limit == 0 {
-                self.truncated = true;
-                self.start = None;
-            }
-        }
-    }
-}
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = (Part<'a>, Option<Part<'a>>);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        while let Some(start) = self.start.take() {
-            let (equals, separator, [key_escaped, value_escaped]) = self.delimit();
-            let end = separator.unwrap_or(self.query.len());
-            if let Some(at) = separator {
-                self.count_separator(at);
-            }
-            let key = &self.query[start..equals.unwrap_or(end)];
-            if key.is_empty() {
-                continue;
-            }
-            let value =
-                equals.map(|at| Part { raw: &self.query[at + 1..end], escaped: value_escaped });
-            return Some((Part { raw: key, escaped: key_escaped }, value));
-        }
-        None
-    }
-}
-
-struct Separator;
-
-impl Set for Separator {
-    const RANGES: &'static [(u8, u8)] = &[(b'&', b'&')];
-}
-
-/// How many `&` there are.
-#[inline]
-pub(crate) fn separators(query: &[u8]) -> usize {
-    scan::count::<Separator>(query)
-}
 
 /// Tables are made with room for no more arguments than this; beyond, they grow.
 const ROOM: usize = 128;
@@ -238,23 +103,50 @@ impl Query {
     /// Adds `key` with the value on top of the stack. stack: [-0, +0, m]
     #[inline]
     fn add(&mut self, key: &[u8], stack: Stack) -> Result<()> {
-        let value = match stack.kind(-1) {
-            Kind::String | Kind::Number => stack.bytes(-1),
-            Kind::Boolean if stack.truth(-1) => None,
-            Kind::Boolean => return Ok(()),
+        match stack.kind(-1) {
+            Kind::String => self.put(key, stack.bytes(-1)),
+            Kind::Number => {
+                let mut digits = [0; 11];
+                match whole(stack.number(-1).unwrap_or_default()) {
+                    Some(int) => self.put(key, Some(decimal(&mut digits, int))),
+                    None => self.put(key, stack.bytes(-1)),
+                }
+            }
+            Kind::Boolean if stack.truth(-1) => self.put(key, None),
+            Kind::Boolean => {}
             kind => {
                 let message = format!("attempt to use {} as query arg value", kind.name());
                 return Err(Error::Raise(message.into()));
             }
-        };
-        escape::append::<Component>(&mut self.0, key);
-        if let Some(value) = value {
-            self.0.push(b'=');
-            escape::append::<Component>(&mut self.0, value);
         }
-        self.0.push(b'&');
         Ok(())
     }
+
+    #[inline]
+    fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let out = &mut self.0;
+        out.reserve(3 * (key.len() + value.map_or(0, <[u8]>::len)) + 2);
+        // SAFETY: even if every byte is escaped there is room, for `=` and `&` as well.
+        unsafe {
+            let mut at = out.as_mut_ptr().add(out.len());
+            at = at.add(escape::escape::<Component>(key, at));
+            if let Some(value) = value {
+                at.write(b'=');
+                at = at.add(1);
+                at = at.add(escape::escape::<Component>(value, at));
+            }
+            at.write(b'&');
+            out.set_len(at.offset_from_unsigned(out.as_ptr()) + 1);
+        }
+    }
+}
+
+/// The integer that Lua would write `n` as; `None` for one that takes more than digits and a sign.
+#[inline]
+fn whole(n: f64) -> Option<i32> {
+    let int = n as i32;
+    let is_minus_zero = int == 0 && n.is_sign_negative();
+    (f64::from(int) == n && !is_minus_zero).then_some(int)
 }
 
 #[cfg(test)]
@@ -262,56 +154,11 @@ mod tests {
     use super::*;
     use crate::vm::Vm;
 
-    fn parsed(query: &str, max: usize) -> (String, bool) {
-        let mut pairs = Pairs::of(query.as_bytes(), max);
-        let mut scratch = Vec::new();
-        let mut text = Vec::new();
-        for (key, value) in pairs.by_ref() {
-            let mut part =
-                |part: Part<'_>| String::from_utf8_lossy(part.decoded(&mut scratch)).into_owned();
-            text.push(format!("{}:{}", part(key), value.map_or("true".into(), part)));
-        }
-        (text.join(" "), pairs.truncated())
-    }
-
-    #[test]
-    fn queries_as_pairs() {
-        for (query, pairs) in [
-            ("", ""),
-            ("a", "a:true"),
-            ("a=", "a:"),
-            ("a=1&b=2", "a:1 b:2"),
-            ("a=b=c", "a:b=c"),
-            ("&&a&&=x&=&b&", "a:true b:true"),
-            ("a%20b+c=%3D%26&+%=%zz", "a b c:=&  %:%zz"),
-            ("%=%2", "%:%2"),
-            (
-                "aaaaaaaaaaaaaaaaaaaa=bbbbbbbbbbbbbbbbb&c%41=d",
-                "aaaaaaaaaaaaaaaaaaaa:bbbbbbbbbbbbbbbbb cA:d",
-            ),
-        ] {
-            assert_eq!(parsed(query, 0), (pairs.to_owned(), false), "{query}");
-        }
-    }
-
-    #[test]
-    fn the_limit_counts_separators() {
-        for (query, max, pairs, truncated) in [
-            ("a=1&b=2", 2, "a:1 b:2", false),
-            ("a=1&b=2&", 2, "a:1 b:2", true),
-            ("a=1&b=2&c=3", 2, "a:1 b:2", true),
-            ("&&c", 2, "", true),
-            ("&&c", 3, "c:true", false),
-        ] {
-            assert_eq!(parsed(query, max), (pairs.to_owned(), truncated), "{query}");
-        }
-    }
-
     /// Runs Lua code whose argument is the table of `query`.
     fn in_lua(query: &str, code: &str) -> String {
         let vm = Vm::new().unwrap();
         let stack = vm.stack();
-        vm.compile_plain(vm.stack(), code.as_bytes(), c"=t").unwrap();
+        vm.compile_plain(stack, code.as_bytes(), c"=t").unwrap();
         push_table(stack, query.as_bytes(), 0);
         assert!(stack.call(1, 1, 0));
         let text = String::from_utf8_lossy(stack.bytes(-1).unwrap()).into_owned();
@@ -329,7 +176,7 @@ mod tests {
     fn encoded(code: &str) -> std::result::Result<String, Error> {
         let vm = Vm::new().unwrap();
         let stack = vm.stack();
-        vm.compile_plain(vm.stack(), format!("return {code}").as_bytes(), c"=t").unwrap();
+        vm.compile_plain(stack, format!("return {code}").as_bytes(), c"=t").unwrap();
         assert!(stack.call(0, 1, 0));
         let result = encode_table(stack, -1);
         vm.close();
@@ -346,6 +193,7 @@ mod tests {
             ("{[''] = true}", ""),
             ("{a = false, ['b c'] = false, ['d e'] = {}}", ""),
             ("{a = {1, true, false, 'x y', 2.5}}", "a=1&a&a=x%20y&a=2.5"),
+            ("{a = {-2147483648, 2^31, 1e15, -0.0}}", "a=-2147483648&a=2147483648&a=1e%2B15&a=-0"),
         ] {
             assert_eq!(encoded(code).as_deref(), Ok(query), "{code}");
         }

@@ -23,6 +23,7 @@ const DIGITS: [u8; 256] = {
 const NO_DIGIT: u8 = 0xff;
 
 /// The length of `len` bytes encoded with padding.
+#[cfg(test)]
 pub(super) const fn encoded_len(len: usize) -> usize {
     len.div_ceil(3) * 4
 }
@@ -222,7 +223,7 @@ mod tests {
 
     #[test]
     fn what_was_encoded_comes_back() {
-        let data: Vec<u8> = (0..1000u32).map(|n| (n * 7919 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..1000u32).map(|n| ((n * 7919) >> 3) as u8).collect();
         for len in 0..300 {
             let data = &data[len..2 * len];
             for padded in [true, false] {

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 use std::borrow::Cow;
 
+use super::rewrite::{Piece, Rewrite, pieces, rewrite};
 use super::scan::{self, BLOCK, Set};
 
 /// Declares a set by the bytes it escapes.
@@ -14,6 +15,9 @@ macro_rules! escapes {
         pub(crate) enum $name {}
         impl Set for $name {
             const RANGES: &'static [(u8, u8)] = &[$(escapes!(@range $first $($last)?)),+];
+        }
+        impl Rewrite for $name {
+            const PIECES: [Piece; 256] = pieces(Self::RANGES, &PERCENT_ESCAPES);
         }
     )+};
     (@range $byte:literal) => { ($byte, $byte) };
@@ -71,16 +75,16 @@ macro_rules! with_escape_type {
 }
 pub(super) use with_escape_type;
 
-/// `%00` to `%FF`, without the percent sign.
-const HEX: [[u8; 2]; 256] = {
+/// `%00` to `%FF`.
+const PERCENT_ESCAPES: [Piece; 256] = {
     let digits = b"0123456789ABCDEF";
-    let mut pairs = [[0; 2]; 256];
+    let mut pieces = [[0; 4]; 256];
     let mut byte = 0;
     while byte < 256 {
-        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        pieces[byte] = [b'%', digits[byte >> 4], digits[byte & 15], 3];
         byte += 1;
     }
-    pairs
+    pieces
 };
 
 /// The value of a hexadecimal digit, 0xff for anything else.
@@ -106,54 +110,14 @@ pub(super) fn escaped_len<S: Set>(text: &[u8]) -> usize {
 /// # Safety
 /// `out` has room for `escaped_len::<S>(text)` bytes.
 #[inline]
-pub(super) unsafe fn escape<S: Set>(text: &[u8], out: *mut u8) -> usize {
-    let mut rest = text;
-    let mut at = out;
-    while let Some(block) = rest.first_chunk::<BLOCK>() {
-        let found = scan::mask::<S>(block).trailing_zeros() as usize;
-        // SAFETY: what is left becomes no shorter, so the whole block fits; `found` is a byte of it
-        // or, if there is none, at least its length.
-        unsafe {
-            at.cast::<[u8; BLOCK]>().write_unaligned(*block);
-            if found >= BLOCK {
-                at = at.add(BLOCK);
-                rest = &rest[BLOCK..];
-            } else {
-                at = put_escaped(at.add(found), block[found]);
-                rest = &rest[found + 1..];
-            }
-        }
-    }
-    for byte in rest {
-        // SAFETY: as above, byte by byte.
-        unsafe {
-            if S::has(*byte) {
-                at = put_escaped(at, *byte);
-            } else {
-                at.write(*byte);
-                at = at.add(1);
-            }
-        }
-    }
-    // SAFETY: both point into the same room.
-    unsafe { at.offset_from_unsigned(out) }
-}
-
-/// # Safety
-/// `at` has room for three bytes.
-#[inline(always)]
-unsafe fn put_escaped(at: *mut u8, byte: u8) -> *mut u8 {
-    let [high, low] = HEX[usize::from(byte)];
+pub(super) unsafe fn escape<S: Rewrite>(text: &[u8], out: *mut u8) -> usize {
     // SAFETY: the caller's contract.
-    unsafe {
-        at.cast::<[u8; 3]>().write([b'%', high, low]);
-        at.add(3)
-    }
+    unsafe { rewrite::<S>(text, out) }
 }
 
 /// Appends `text` with the bytes of `S` escaped.
 #[inline]
-pub(super) fn append<S: Set>(out: &mut Vec<u8>, text: &[u8]) {
+pub(super) fn append<S: Rewrite>(out: &mut Vec<u8>, text: &[u8]) {
     out.reserve(3 * text.len());
     // SAFETY: even if every byte is escaped there is room.
     unsafe {
@@ -163,7 +127,7 @@ pub(super) fn append<S: Set>(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// `text` with the bytes of `S` escaped, itself if there are none.
-pub(crate) fn escaped<S: Set>(text: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn escaped<S: Rewrite>(text: &[u8]) -> Cow<'_, [u8]> {
     if scan::count::<S>(text) == 0 {
         return Cow::Borrowed(text);
     }
@@ -203,15 +167,18 @@ pub(super) unsafe fn unescape(text: &[u8], out: *mut u8) -> usize {
             }
         }
     }
-    while let [first, ..] = rest {
-        let (byte, len) =
-            if *first == b'%' { decode_first(rest) } else { (plus_to_space(*first), 1) };
+    let mut next = 0;
+    while next < rest.len() {
+        let (byte, len) = match rest[next] {
+            b'%' => decode_first(&rest[next..]),
+            byte => (plus_to_space(byte), 1),
+        };
         // SAFETY: as above, byte by byte.
         unsafe {
             at.write(byte);
             at = at.add(1);
         }
-        rest = &rest[len..];
+        next += len;
     }
     // SAFETY: both point into the same room.
     unsafe { at.offset_from_unsigned(out) }
@@ -312,7 +279,7 @@ mod tests {
 
     #[test]
     fn what_was_escaped_comes_back() {
-        let text: Vec<u8> = (0..2000u32).map(|n| (n * 7919 >> 3) as u8).collect();
+        let text: Vec<u8> = (0..2000u32).map(|n| ((n * 7919) >> 3) as u8).collect();
         for len in 0..200 {
             for start in [0, 1, 500, 1300] {
                 let text = &text[start..start + len];

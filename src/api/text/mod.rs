@@ -6,6 +6,8 @@ mod base64;
 pub(crate) mod escape;
 mod ffi;
 pub(crate) mod lua;
+mod query;
+mod rewrite;
 mod scan;
 mod sql;
 

@@ -1,6 +1,7 @@
 //! Strings as literals of SQL, as MySQL reads them.
 #![allow(unsafe_code)]
-use super::scan::{self, BLOCK, Set};
+use super::rewrite::{Piece, Rewrite, pieces, rewrite};
+use super::scan::Set;
 
 /// The bytes that a backslash goes before.
 enum Special {}
@@ -8,6 +9,18 @@ enum Special {}
 impl Set for Special {
     const RANGES: &'static [(u8, u8)] =
         &[(0, 0), (8, 10), (b'\r', b'\r'), (26, 26), (b'"', b'"'), (b'\'', b'\''), (b'\\', b'\\')];
+}
+
+impl Rewrite for Special {
+    const PIECES: [Piece; 256] = {
+        let mut escapes = [[0; 4]; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            escapes[byte] = [b'\\', letter(byte as u8), 0, 2];
+            byte += 1;
+        }
+        pieces(Self::RANGES, &escapes)
+    };
 }
 
 /// What stands behind the backslash.
@@ -29,58 +42,11 @@ pub(super) fn quote(text: &[u8]) -> Vec<u8> {
     literal.push(b'\'');
     // SAFETY: even if a backslash goes before every byte there is room.
     unsafe {
-        let len = escape(text, literal.as_mut_ptr().add(1));
+        let len = rewrite::<Special>(text, literal.as_mut_ptr().add(1));
         literal.set_len(1 + len);
     }
     literal.push(b'\'');
     literal
-}
-
-/// # Safety
-/// `out` has room for twice the length of `text`.
-#[inline]
-unsafe fn escape(text: &[u8], out: *mut u8) -> usize {
-    let mut rest = text;
-    let mut at = out;
-    while let Some(block) = rest.first_chunk::<BLOCK>() {
-        let found = scan::mask::<Special>(block).trailing_zeros() as usize;
-        // SAFETY: the caller's contract; `found` is a byte of the block or, if there is none, at least
-        // its length.
-        unsafe {
-            at.cast::<[u8; BLOCK]>().write_unaligned(*block);
-            if found >= BLOCK {
-                at = at.add(BLOCK);
-                rest = &rest[BLOCK..];
-            } else {
-                at = put_escaped(at.add(found), block[found]);
-                rest = &rest[found + 1..];
-            }
-        }
-    }
-    for byte in rest {
-        // SAFETY: as above, byte by byte.
-        unsafe {
-            if Special::has(*byte) {
-                at = put_escaped(at, *byte);
-            } else {
-                at.write(*byte);
-                at = at.add(1);
-            }
-        }
-    }
-    // SAFETY: both point into the same room.
-    unsafe { at.offset_from_unsigned(out) }
-}
-
-/// # Safety
-/// `at` has room for two bytes.
-#[inline(always)]
-unsafe fn put_escaped(at: *mut u8, byte: u8) -> *mut u8 {
-    // SAFETY: the caller's contract.
-    unsafe {
-        at.cast::<[u8; 2]>().write([b'\\', letter(byte)]);
-        at.add(2)
-    }
 }
 
 #[cfg(test)]

@@ -3,19 +3,9 @@
 use core::mem::offset_of;
 use core::ptr;
 
-use super::Request;
-use super::sys::{self, ngx_http_headers_out_t as HeadersOut, ngx_str_t, ngx_table_elt_t};
-
-/// nginx had no memory, or the value is not one the header can have.
-#[derive(Debug)]
-pub(crate) struct NotSet;
-
-/// Whether a value replaces what is there or joins it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Replace,
-    Add,
-}
+use super::{Elements, Entry, Mode, NotSet, count as count_of, has_name};
+use crate::nginx::sys::{self, ngx_http_headers_out_t as HeadersOut, ngx_list_t, ngx_table_elt_t};
+use crate::nginx::{Request, time};
 
 /// What a header's name means to nginx.
 #[derive(Clone, Copy)]
@@ -65,22 +55,12 @@ pub(crate) fn is_content_type(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"content-type")
 }
 
-/// A header being written: name and value live in the request's pool.
-struct Entry {
-    name: ngx_str_t,
-    hash: usize,
-    value: ngx_str_t,
-}
-
 /// Sets a response header; an empty value removes it.
 pub(crate) fn set(r: Request, name: &[u8], value: &[u8], mode: Mode) -> Result<(), NotSet> {
-    let name = copy_escaped(r, name, escapes_in_name).ok_or(NotSet)?;
-    let value = copy_escaped(r, value, escapes_in_value).ok_or(NotSet)?;
-    // SAFETY: [request-alive]; both strings live in the request's pool.
+    let entry = Entry::new(r, name, value).ok_or(NotSet)?;
+    // SAFETY: [request-alive]; the entry's strings live in the request's pool.
     unsafe {
-        let hash = sys::ngx_hash_key_lc(name.data, name.len);
-        let entry = Entry { name, hash, value };
-        match special(sys::str_bytes(name)) {
+        match special(sys::str_bytes(entry.name)) {
             None => set_plain(r, &entry, ptr::null_mut(), mode, true),
             Some(Special::Slot(at)) => set_slot(r, &entry, at, mode),
             Some(Special::Several(at)) => set_several(r, &entry, at, mode),
@@ -97,33 +77,86 @@ fn out(r: Request) -> *mut HeadersOut {
     unsafe { &raw mut (*r.as_ptr()).headers_out }
 }
 
-/// The headers in order of sending, removed ones (hash 0) included.
-fn elements(r: Request) -> impl Iterator<Item = *mut ngx_table_elt_t> {
-    // SAFETY: [request-alive]; nginx lists are chains of parts of `nelts` elements.
-    let mut part: *const sys::ngx_list_part_t = unsafe { &raw const (*out(r)).headers.part };
-    let mut i = 0;
-    core::iter::from_fn(move || {
-        // SAFETY: as above.
-        unsafe {
-            while i >= (*part).nelts {
-                part = (*part).next;
-                if part.is_null() {
-                    part = &raw const EMPTY.0;
-                    return None;
-                }
-                i = 0;
-            }
-            i += 1;
-            Some((*part).elts.cast::<ngx_table_elt_t>().add(i - 1))
-        }
-    })
+fn list(r: Request) -> *mut ngx_list_t {
+    // SAFETY: [request-alive]
+    unsafe { &raw mut (*out(r)).headers }
 }
 
-struct EmptyPart(sys::ngx_list_part_t);
-// SAFETY: never written.
-unsafe impl Sync for EmptyPart {}
-static EMPTY: EmptyPart =
-    EmptyPart(sys::ngx_list_part_t { elts: ptr::null_mut(), nelts: 0, next: ptr::null_mut() });
+/// The headers in order of sending, removed ones (hash 0) included.
+fn elements(r: Request) -> Elements {
+    // SAFETY: [request-alive]; response headers are marked as removed, not taken out.
+    unsafe { Elements::of(list(r)) }
+}
+
+/// How many headers are listed, removed ones included.
+pub(crate) fn count(r: Request) -> usize {
+    // SAFETY: [request-alive]
+    unsafe { count_of(list(r)) }
+}
+
+/// The headers that will be sent as they are listed, by name and value; nginx keeps a few of its own
+/// outside of the list.
+pub(crate) fn all(r: Request) -> impl Iterator<Item = (&'static [u8], &'static [u8])> {
+    // SAFETY: [request-alive]; headers live as long as the request.
+    elements(r)
+        .filter(|h| unsafe { (**h).hash } != 0)
+        .map(|h| unsafe { (sys::str_bytes((*h).key), sys::str_bytes((*h).value)) })
+}
+
+/// Calls `see` with the headers that nginx sends without having them in its list.
+pub(crate) fn unlisted(r: Request, mut see: impl FnMut(&[u8], &[u8])) {
+    // SAFETY: [request-alive]
+    unsafe {
+        let h = out(r);
+        if (*h).content_type.len != 0 {
+            see(b"content-type", sys::str_bytes((*h).content_type));
+        }
+        if (*h).content_length.is_null() && (*h).content_length_n >= 0 {
+            see(b"content-length", (*h).content_length_n.to_string().as_bytes());
+        }
+        let connection: &[u8] = if r.status() == sys::NGX_HTTP_SWITCHING_PROTOCOLS as usize {
+            b"upgrade"
+        } else if sys::ngx_http_request_t::keepalive_raw(r.as_ptr()) != 0 {
+            b"keep-alive"
+        } else {
+            b"close"
+        };
+        see(b"connection", connection);
+        if sys::ngx_http_request_t::chunked_raw(r.as_ptr()) != 0 {
+            see(b"transfer-encoding", b"chunked");
+        }
+    }
+}
+
+/// nginx's hash of `location`.
+const LOCATION_HASH: usize = {
+    let (name, mut hash, mut i) = (b"location", 0usize, 0);
+    while i < name.len() {
+        hash = hash.wrapping_mul(31).wrapping_add(name[i] as usize);
+        i += 1;
+    }
+    hash
+};
+
+/// Adds a Location header for a redirect. nginx learns of it unless it is a path, which nginx would
+/// make absolute.
+pub(crate) fn add_location(r: Request, uri: &[u8]) -> Result<(), NotSet> {
+    let entry = Entry {
+        name: sys::str_of(b"Location"),
+        lowercase: b"location".as_ptr().cast_mut(),
+        hash: LOCATION_HASH,
+        value: r.pool().copy_with_nul(uri).ok_or(NotSet)?,
+    };
+    // SAFETY: [request-alive]; nginx does not write to a header's name.
+    unsafe {
+        let h = entry.push(list(r))?;
+        (*h).hash = LOCATION_HASH;
+        if !uri.is_empty() && uri[0] != b'/' {
+            (*out(r)).location = h;
+        }
+    }
+    Ok(())
+}
 
 /// nginx leaves the key and hash of its own relative redirects unset; they are needed to find them.
 unsafe fn complete_location(r: Request) {
@@ -132,9 +165,8 @@ unsafe fn complete_location(r: Request) {
         if let Some(location) = (*out(r)).location.as_mut()
             && sys::str_bytes(location.value).first() == Some(&b'/')
         {
-            let name = b"Location";
-            location.key = sys::str_of(name);
-            location.hash = sys::ngx_hash_key_lc(name.as_ptr().cast_mut(), name.len());
+            location.key = sys::str_of(b"Location");
+            location.hash = LOCATION_HASH;
         }
     }
 }
@@ -157,7 +189,7 @@ unsafe fn set_plain(
             let name = sys::str_bytes(entry.name);
             let mut matched = false;
             for h in elements(r) {
-                if (*h).hash == 0 || !sys::str_bytes((*h).key).eq_ignore_ascii_case(name) {
+                if (*h).hash == 0 || !has_name(h, name) {
                     continue;
                 }
                 if entry.value.len == 0 || matched {
@@ -176,29 +208,11 @@ unsafe fn set_plain(
                 return Ok(());
             }
         }
-        let h = push(r, entry)?;
+        let h = entry.push(list(r))?;
         if let Some(slot) = slot.as_mut() {
             *slot = h;
         }
         Ok(())
-    }
-}
-
-unsafe fn push(r: Request, entry: &Entry) -> Result<*mut ngx_table_elt_t, NotSet> {
-    // SAFETY: see above.
-    unsafe {
-        let h = sys::ngx_list_push(&raw mut (*out(r)).headers).cast::<ngx_table_elt_t>();
-        if h.is_null() {
-            return Err(NotSet);
-        }
-        let lowcase = r.pool().bytes(entry.name.len).ok_or(NotSet)?.as_ptr();
-        sys::ngx_strlow(lowcase, entry.name.data, entry.name.len);
-        h.write(core::mem::zeroed());
-        (*h).key = entry.name;
-        (*h).lowcase_key = lowcase;
-        (*h).value = entry.value;
-        (*h).hash = if entry.value.len == 0 { 0 } else { entry.hash };
-        Ok(h)
     }
 }
 
@@ -243,7 +257,7 @@ unsafe fn set_last_modified(r: Request, entry: &Entry, mode: Mode) -> Result<(),
     // SAFETY: see above.
     unsafe {
         let text = sys::str_bytes(entry.value);
-        let time = if text.is_empty() { None } else { super::time::parse_http_time(text) };
+        let time = if text.is_empty() { None } else { time::parse_http_time(text) };
         (*out(r)).last_modified_time = time.unwrap_or(-1);
         set_slot(r, entry, offset_of!(HeadersOut, last_modified), mode)
     }
@@ -305,7 +319,7 @@ unsafe fn set_several(r: Request, entry: &Entry, at: usize, mode: Mode) -> Resul
             }
             slot = &raw mut h.next;
         }
-        *slot = push(r, entry)?;
+        *slot = entry.push(list(r))?;
         Ok(())
     }
 }
@@ -353,7 +367,7 @@ unsafe fn set_several(r: Request, entry: &Entry, at: usize, mode: Mode) -> Resul
         if slot.is_null() {
             return Err(NotSet);
         }
-        *slot = push(r, entry)?;
+        *slot = entry.push(list(r))?;
         Ok(())
     }
 }
@@ -377,41 +391,13 @@ pub(crate) fn get(r: Request, name: &[u8], max: usize) -> Option<Vec<&'static [u
                 return Some(Vec::new());
             }
             let text = r.pool().bytes(32)?.as_ptr();
-            let len = super::time::http_time(text, (*h).last_modified_time);
+            let len = time::http_time(text, (*h).last_modified_time);
             return Some(vec![core::slice::from_raw_parts(text, len)]);
         }
         complete_location(r);
-        let same = |h: &*mut ngx_table_elt_t| {
-            (**h).hash != 0 && sys::str_bytes((**h).key).eq_ignore_ascii_case(name)
-        };
+        let same = |h: &*mut ngx_table_elt_t| (**h).hash != 0 && has_name(*h, name);
         Some(elements(r).filter(same).take(max).map(|h| sys::str_bytes((*h).value)).collect())
     }
-}
-
-/// A copy of `text` in the request's pool, NUL-terminated, with unsafe bytes as `%XX`.
-fn copy_escaped(r: Request, text: &[u8], escapes: fn(u8) -> bool) -> Option<ngx_str_t> {
-    if !text.iter().any(|b| escapes(*b)) {
-        return r.pool().copy_with_nul(text);
-    }
-    let mut escaped = Vec::with_capacity(text.len() * 2);
-    for &byte in text {
-        if escapes(byte) {
-            let hex = b"0123456789ABCDEF";
-            let (high, low) = (hex[usize::from(byte >> 4)], hex[usize::from(byte & 15)]);
-            escaped.extend([b'%', high, low]);
-        } else {
-            escaped.push(byte);
-        }
-    }
-    r.pool().copy_with_nul(&escaped)
-}
-
-fn escapes_in_name(byte: u8) -> bool {
-    !(0x21..0x7f).contains(&byte) || b"\"(),/:;<=>?@[\\]{}".contains(&byte)
-}
-
-fn escapes_in_value(byte: u8) -> bool {
-    (byte < 0x20 && byte != b'\t') || byte == 0x7f
 }
 
 #[cfg(test)]
@@ -423,12 +409,5 @@ mod tests {
         assert!(special(b"Content-Type").is_some_and(|s| matches!(s, Special::ContentType)));
         assert!(special(b"CACHE-control").is_some_and(|s| matches!(s, Special::Several(_))));
         assert!(special(b"X-Content-Type").is_none());
-    }
-
-    #[test]
-    fn escapes() {
-        assert!(escapes_in_name(b' ') && escapes_in_name(b'\n') && escapes_in_name(0xe9));
-        assert!(!escapes_in_name(b'-') && !escapes_in_name(b'|'));
-        assert!(escapes_in_value(b'\r') && !escapes_in_value(b'\t') && !escapes_in_value(0xe9));
     }
 }

@@ -1,0 +1,8 @@
+//! `ngx.req`: what came in, and what later phases are to take for it. Bodies are read elsewhere.
+mod ffi;
+mod lua;
+
+pub(crate) use lua::DOMAIN;
+
+/// How many headers are read unless the caller says.
+pub(crate) const MAX_HEADERS: core::ffi::c_int = 100;

@@ -1,0 +1,122 @@
+//! Lua between a response and the client: header and body filters.
+//!
+//! They see every response of their location, whoever makes it: proxied ones, files, error pages,
+//! subrequests.
+#![allow(unsafe_code)]
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::direct;
+use crate::conf::LocConf;
+use crate::coroutine::RequestCtx;
+use crate::nginx::log::Text;
+use crate::nginx::sys::{self, ngx_chain_t, ngx_http_request_t, ngx_int_t};
+use crate::nginx::{Phase, Request, debug, filter, guard};
+
+/// Adds the filters that some location needs, now or in an earlier configuration of this process: after
+/// one that is refused, the running one goes on with the chains that were built for it.
+pub(crate) fn install(header: bool, body: bool) {
+    static HEADER: AtomicBool = AtomicBool::new(false);
+    static BODY: AtomicBool = AtomicBool::new(false);
+    if HEADER.fetch_or(header || body, Relaxed) || header || body {
+        filter::add_header_filter(on_headers);
+    }
+    if BODY.fetch_or(body, Relaxed) || body {
+        filter::add_body_filter(on_body);
+    }
+}
+
+/// # Safety
+/// Called by nginx as a header filter.
+unsafe extern "C" fn on_headers(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: [request-alive]: nginx filters the responses of live requests only.
+    let Some(r) = (unsafe { Request::from_raw(r) }) else { return sys::ERROR };
+    guard(sys::ERROR, || filter_headers(r))
+}
+
+fn filter_headers(r: Request) -> ngx_int_t {
+    debug!(r.log(), "lua header filter for user lua code, uri \"{}\"", Text(r.uri()));
+    let conf = LocConf::of(r);
+    if conf.chunk(Phase::BodyFilter).is_some() {
+        filter::need_in_memory(r);
+    }
+    let Some(chunk) = conf.chunk(Phase::HeaderFilter) else { return filter::next_header(r) };
+    let Ok(ctx) = direct::context(r) else { return sys::ERROR };
+    let exit_before = ctx.exit_code().unwrap_or_default();
+    if direct::run(ctx, Phase::HeaderFilter, chunk, |_| 0, |_| ()).is_err() {
+        return sys::ERROR;
+    }
+    let exit = ctx.exit_code().unwrap_or_default() as ngx_int_t;
+    if exit == exit_before as ngx_int_t {
+        return filter::next_header(r);
+    }
+    if exit == sys::ERROR {
+        return sys::ERROR;
+    }
+    match filter::replace_response(r, exit) {
+        code @ (sys::ERROR | sys::AGAIN) => code,
+        _ => sys::OK,
+    }
+}
+
+/// # Safety
+/// Called by nginx as a body filter.
+unsafe extern "C" fn on_body(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
+    // SAFETY: [request-alive]: nginx filters the responses of live requests only.
+    let Some(r) = (unsafe { Request::from_raw(r) }) else { return sys::ERROR };
+    guard(sys::ERROR, || filter_body(r, chain))
+}
+
+fn filter_body(r: Request, chain: *mut ngx_chain_t) -> ngx_int_t {
+    debug!(r.log(), "lua body filter for user lua code, uri \"{}\"", Text(r.uri()));
+    let chunk = LocConf::of(r).chunk(Phase::BodyFilter);
+    let Some(chunk) = chunk.filter(|_| !r.header_only()) else {
+        return filter::next_body(r, chain);
+    };
+    let Ok(ctx) = direct::context(r) else { return sys::ERROR };
+    let body = &ctx.body;
+    if body.take_in(r, chain).is_err() {
+        return sys::ERROR;
+    }
+    if body.is_blocked(r) {
+        // Lua would pile up data that the client does not take: what it left goes out first.
+        let code = hand_on(ctx, core::ptr::null_mut());
+        if code == sys::ERROR {
+            return code;
+        }
+        if code != sys::OK && body.is_blocked(r) {
+            debug!(r.log(), "waiting body filter busy buffer to be sent");
+            return sys::AGAIN;
+        }
+    }
+    let mut out = core::ptr::null_mut();
+    let mut failed = false;
+    if body.begin() {
+        let code = direct::run(ctx, Phase::BodyFilter, chunk, |_| 0, |stack| stack.integer(-1));
+        out = body.end(r);
+        failed = code.map_or(true, |code| code == sys::ERROR || code >= SPECIAL_RESPONSE);
+        if failed {
+            out = core::ptr::null_mut();
+        } else if !out.is_null() && ctx.output.hold(out) {
+            return sys::OK;
+        }
+        out = ctx.output.release(out);
+        if out.is_null() {
+            // Lua took everything: to the filters behind ours this call would mean something else.
+            return if failed { sys::ERROR } else { sys::OK };
+        }
+    } else {
+        out = ctx.output.release(out);
+    }
+    let code = hand_on(ctx, out);
+    if failed { sys::ERROR } else { code }
+}
+
+fn hand_on(ctx: &RequestCtx, out: *mut ngx_chain_t) -> ngx_int_t {
+    let code = filter::next_body(ctx.request, out);
+    if code != sys::ERROR {
+        ctx.body.sent(ctx.request, out);
+    }
+    code
+}
+
+const SPECIAL_RESPONSE: ngx_int_t = sys::NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t;

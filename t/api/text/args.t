@@ -1,0 +1,214 @@
+# ngx.encode_args and ngx.decode_args.
+
+use Test::Nginx::Socket 'no_plan';
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== tables as query strings
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.say(ngx.encode_args{ foo = 3, }, " ", ngx.encode_args{ ["b r"] = "hello world&=" })
+            ngx.say(ngx.encode_args{ a = true }, " [", ngx.encode_args{ a = false, b = {} }, "] [", ngx.encode_args{}, "]")
+            ngx.say(ngx.encode_args{ a = { 1, true, false, "x y", 2.5, -7 } })
+            ngx.say(ngx.encode_args{ a = { 1e15, 2^31, -2^31, "" } }, " ", ngx.encode_args{ [""] = "x" })
+        }
+    }
+--- request
+GET /t
+--- response_body
+foo=3 b%20r=hello%20world%26%3D
+a [] []
+a=1&a&a=x%20y&a=2.5&a=-7
+a=1e%2B15&a=2147483648&a=-2147483648&a= =x
+--- no_error_log
+[error]
+
+
+
+=== a key with something to escape, and no value
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.say("[", ngx.encode_args{ ["a b"] = false, ["c d"] = {}, ["e f"] = { false } }, "]")
+        }
+    }
+--- request
+GET /t
+--- response_body
+[]
+--- no_error_log
+[error]
+
+
+
+=== what is no argument
+--- config
+    location = /t {
+        content_by_lua_block {
+            for _, args in ipairs{ { 1 }, { a = print }, { a = { {} } }, { [true] = 1 }, { a = { ngx.null } } } do
+                ngx.say(select(2, pcall(ngx.encode_args, args)))
+            end
+            ngx.say(select(2, pcall(ngx.encode_args)))
+            ngx.say(select(2, pcall(ngx.encode_args, {}, 1)))
+            ngx.say(select(2, pcall(ngx.encode_args, "a")))
+        }
+    }
+--- request
+GET /t
+--- response_body
+attempt to use a non-string key in the "args" option table
+attempt to use function as query arg value
+attempt to use table as query arg value
+attempt to use a non-string key in the "args" option table
+attempt to use userdata as query arg value
+expecting 1 argument but seen 0
+expecting 1 argument but seen 2
+bad argument #1 to '?' (table expected, got string)
+--- no_error_log
+[error]
+
+
+
+=== query strings as tables
+--- config
+    location = /t {
+        content_by_lua_block {
+            local args, err = ngx.decode_args("a=1&b=hello%20world+x&c&d=&=no&&e=%26%3D&%66=g=h")
+            ngx.say(args.a, "|", args.b, "|", args.c == true, "|", args.d, "|", args.e, "|", args.f, "|", err)
+            local count = 0
+            for _ in pairs(args) do count = count + 1 end
+            ngx.say(count)
+        }
+    }
+--- request
+GET /t
+--- response_body
+1|hello world x|true||&=|g=h|nil
+6
+--- no_error_log
+[error]
+
+
+
+=== a key that comes again
+--- config
+    location = /t {
+        content_by_lua_block {
+            local args = ngx.decode_args("a=1&b=x&a&a=3&%61=4&b=y")
+            for i, value in ipairs(args.a) do ngx.print(tostring(value), " ") end
+            ngx.say(args.b[1], args.b[2], #args.b)
+        }
+    }
+--- request
+GET /t
+--- response_body
+1 true 3 4 xy2
+--- no_error_log
+[error]
+
+
+
+=== 100 arguments unless one says
+--- config
+    location = /t {
+        content_by_lua_block {
+            local list = {}
+            for i = 1, 150 do list[i] = "k" .. i .. "=" .. i end
+            local query = table.concat(list, "&")
+            local function count(...)
+                local args, err = ngx.decode_args(query, ...)
+                local n = 0
+                for _ in pairs(args) do n = n + 1 end
+                ngx.say(n, " ", args.k100, " ", args.k101, " ", err)
+            end
+            count()
+            count(0)
+            count(-1)
+            count(149)
+            count(150)
+            count(1)
+        }
+    }
+--- request
+GET /t
+--- response_body
+100 100 nil truncated
+150 100 101 nil
+150 100 101 nil
+149 100 101 truncated
+150 100 101 nil
+1 nil nil truncated
+--- error_log
+lua hit query args limit 100
+lua hit query args limit 149
+--- no_error_log
+[error]
+
+
+
+=== the limit counts separators
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.say(select(2, ngx.decode_args("a=1&b=2", 2)), " ", select(2, ngx.decode_args("a=1&b=2&", 2)))
+            ngx.say(next((ngx.decode_args("&&c", 2))), " ", (next(ngx.decode_args("&&c", 3))))
+        }
+    }
+--- request
+GET /t
+--- response_body
+nil truncated
+nil c
+--- no_error_log
+[error]
+
+
+
+=== any bytes, and very many of them
+--- config
+    location = /t {
+        content_by_lua_block {
+            local args = ngx.decode_args("\0=\1&%00%=%&\255")
+            ngx.say(args["\0"] == "\1", args["\0%"] == "%", args["\255"])
+            ngx.say(next(ngx.decode_args(("&"):rep(100000), 0)), next(ngx.decode_args(("="):rep(100000), 0)))
+            ngx.say(#ngx.decode_args(("a=1&"):rep(10000), 0).a, " ", #ngx.decode_args("x=" .. ("%41"):rep(100000)).x)
+            ngx.say(next(ngx.decode_args("")), #ngx.encode_args{ a = ("%"):rep(100000) })
+        }
+    }
+--- request
+GET /t
+--- response_body
+truetruetrue
+nilnil
+10000 100000
+nil300002
+--- no_error_log
+[error]
+
+
+
+=== decode_args takes a string and a number
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.say(select(2, pcall(ngx.decode_args)))
+            ngx.say(select(2, pcall(ngx.decode_args, "a", 1, 2)))
+            ngx.say(select(2, pcall(ngx.decode_args, {})))
+            ngx.say(select(2, pcall(ngx.decode_args, "a", "b")))
+            ngx.say(ngx.decode_args(12)["12"])
+        }
+    }
+--- request
+GET /t
+--- response_body
+expecting 1 or 2 arguments but seen 0
+expecting 1 or 2 arguments but seen 3
+bad argument #1 to '?' (string expected, got table)
+bad argument #2 to '?' (number expected, got string)
+true
+--- no_error_log
+[error]
