@@ -536,7 +536,7 @@ slept
     }
 --- raw_request eval
 ["POST /t HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel", "lo"]
---- raw_request_middle_delay: 0.2
+--- raw_request_middle_delay: 0.1
 --- timeout: 0.05
 --- abort
 --- ignore_response
