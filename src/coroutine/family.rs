@@ -1,0 +1,240 @@
+//! The coroutines of a request and their kinship: who made whom, who runs, who is ready, and what becomes
+//! of the children when one ends.
+use core::ffi::c_int;
+use core::ptr::NonNull;
+
+use super::context::{Ask, RequestCtx};
+use super::task::{Co, Role, Status};
+use crate::vm::{Stack, Thread};
+
+impl RequestCtx {
+    /// Ties a coroutine to this request: Lua finds the request through it.
+    pub(super) fn bind(&self, co: Co) {
+        co.ctx.set(Some(NonNull::from(self)));
+        if self.vm.chunks() == crate::vm::state::ChunkKind::Factory && co.role.get() == Role::Entry
+        {
+            co.stack().isolate_globals();
+        }
+        co.stack().set_owner(self.request.as_ptr().cast());
+    }
+
+    /// A coroutine for the Lua function at `function` of `from`; it is left on top of `from`.
+    pub(crate) fn create_coroutine(&self, from: Stack, function: c_int, role: Role) -> Co {
+        let co = if role == Role::Light {
+            // Nothing of Lua may refer to it while it waits.
+            let co = Co::new(Thread::new(self.vm), role);
+            co.stack().push_thread();
+            co.stack().move_to(from, 1);
+            co
+        } else {
+            let co = Co::new(Thread::unanchored(self.vm), role);
+            self.vm.stack().move_to(from, 1);
+            co
+        };
+        self.bind(co);
+        self.link(co);
+        from.push_value(function);
+        from.move_to(co.stack(), 1);
+        co
+    }
+
+    fn link(&self, co: Co) {
+        let first = self.others.replace(Some(co));
+        co.next.set(first);
+        if let Some(first) = first {
+            first.previous.set(Some(co));
+        }
+    }
+
+    fn unlink(&self, co: Co) {
+        match co.previous.get() {
+            Some(previous) => previous.next.set(co.next.get()),
+            None => self.others.set(co.next.get()),
+        }
+        if let Some(next) = co.next.get() {
+            next.previous.set(co.previous.get());
+        }
+    }
+
+    /// Forgets a coroutine that has ended and whose results have been taken. Those it made live on
+    /// without a parent; so does its memory until they have ended.
+    pub(super) fn bury(&self, co: Co) {
+        co.set_status(Status::Dead);
+        co.cancel();
+        if self.is_entry(co) || co.children.get() > 0 {
+            return;
+        }
+        let parent = co.parent.get();
+        co.set_parent(None);
+        if self.abort_handler.get() == Some(co) {
+            // It stands for having been called.
+            return;
+        }
+        self.unready(co);
+        self.unlink(co);
+        co.thread.release(self.vm);
+        co.free();
+        if let Some(parent) = parent.filter(|parent| parent.status() == Status::Dead) {
+            self.bury(parent);
+        }
+    }
+
+    /// The coroutines that `parent` made or resumed last.
+    pub(super) fn children(&self, parent: Co) -> impl Iterator<Item = Co> {
+        self.coroutines().filter(move |co| co.parent.get() == Some(parent))
+    }
+
+    pub(crate) fn coroutines(&self) -> impl Iterator<Item = Co> {
+        let others = core::iter::successors(self.others.get(), |co| co.next.get());
+        self.entry.get().into_iter().chain(others)
+    }
+
+    pub(crate) fn current(&self) -> Option<Co> {
+        self.current.get()
+    }
+
+    pub(crate) fn is_entry(&self, co: Co) -> bool {
+        self.entry.get() == Some(co)
+    }
+
+    /// Puts a coroutine at the end of the queue of those that are ready.
+    pub(super) fn make_ready(&self, co: Co) {
+        co.next_ready.set(None);
+        let Some(mut last) = self.ready.get() else {
+            self.ready.set(Some(co));
+            return;
+        };
+        while let Some(next) = last.next_ready.get() {
+            last = next;
+        }
+        last.next_ready.set(Some(co));
+    }
+
+    /// Takes a coroutine out of the queue of those that are ready, if it is there.
+    fn unready(&self, co: Co) {
+        if self.ready.get() == Some(co) {
+            self.ready.set(co.next_ready.take());
+            return;
+        }
+        let mut before = self.ready.get();
+        while let Some(other) = before {
+            if other.next_ready.get() == Some(co) {
+                other.next_ready.set(co.next_ready.take());
+                return;
+            }
+            before = other.next_ready.get();
+        }
+    }
+
+    /// The first coroutine that is ready.
+    pub(crate) fn next_ready(&self) -> Option<Co> {
+        let co = self.ready.get()?;
+        self.ready.set(co.next_ready.take());
+        Some(co)
+    }
+
+    /// The running coroutine, which is about to yield, wants `child` to run in its place.
+    pub(crate) fn ask_to_resume(&self, child: Co) {
+        let parent = self.current.get();
+        if let Some(parent) = parent {
+            parent.set_status(Status::Normal);
+        }
+        child.set_parent(parent);
+        child.set_status(Status::Running);
+        self.asked.set(Ask::Resume);
+        self.current.set(Some(child));
+    }
+
+    /// The running coroutine, which is about to yield, wants `child` to run beside it, at once: it goes
+    /// on itself when the child waits or ends, with the one value that it yields.
+    pub(crate) fn ask_to_spawn(&self, child: Co) {
+        let parent = self.current.get();
+        if let Some(parent) = parent {
+            parent.results.set(1);
+            self.make_ready(parent);
+        }
+        child.set_parent(parent);
+        child.set_status(Status::Running);
+        self.threads.set(self.threads.get() + 1);
+        self.asked.set(Ask::Spawn);
+        self.current.set(Some(child));
+    }
+
+    /// Moves the results of a light thread that has ended to `to`, and forgets it.
+    pub(crate) fn take_results(&self, zombie: Co, to: Stack) -> c_int {
+        let results = zombie.stack().top();
+        zombie.stack().move_to(to, results);
+        self.end_thread(zombie);
+        results
+    }
+
+    /// A light thread is no more: it has ended and been waited for, or was killed.
+    pub(crate) fn end_thread(&self, thread: Co) {
+        self.threads.set(self.threads.get() - 1);
+        self.disown(thread);
+        self.bury(thread);
+    }
+
+    /// `co` ends: what it runs in turn is cancelled, its light threads go on without a parent, and the
+    /// results that it has not taken are dropped.
+    pub(super) fn disown(&self, co: Co) {
+        while co.children.get() > 0 {
+            let Some(child) = self.children(co).next() else { break };
+            child.set_parent(None);
+            match (child.role(), child.status()) {
+                (Role::Light, Status::Zombie) => self.end_thread(child),
+                (Role::Light, _) | (_, Status::Suspended) => {}
+                _ => {
+                    self.disown(child);
+                    child.cancel();
+                    child.set_status(Status::Dead);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn abort_handler(&self) -> Option<Co> {
+        self.abort_handler.get()
+    }
+
+    pub(crate) fn set_abort_handler(&self, co: Co) {
+        co.set_parent(self.current.get());
+        self.abort_handler.set(Some(co));
+    }
+
+    /// Makes the light thread that waits for the client to go ready; `false` if it has been before.
+    pub(crate) fn start_abort_handler(&self) -> bool {
+        let waits = |co: &Co| co.status() == Status::Suspended;
+        let Some(co) = self.abort_handler.get().filter(waits) else { return false };
+        co.set_status(Status::Running);
+        self.threads.set(self.threads.get() + 1);
+        self.make_ready(co);
+        true
+    }
+
+    /// The running coroutine has got what it waited for: its other threads are not awaited any more.
+    pub(crate) fn forget_awaited(&self) {
+        if let Some(parent) = self.current.get() {
+            for child in self.children(parent) {
+                child.awaited.set(false);
+            }
+        }
+    }
+
+    /// The running coroutine, which is about to yield, waits for one of these light threads to end.
+    pub(crate) fn await_thread(&self, thread: Co) {
+        thread.awaited.set(true);
+        self.asked.set(Ask::Wait);
+    }
+
+    /// The running coroutine, which is about to yield, gives way to whoever resumed it.
+    pub(crate) fn ask_to_yield(&self) {
+        if let Some(co) = self.current.get() {
+            co.set_status(Status::Suspended);
+            if let Some(parent) = co.parent.get() {
+                parent.set_status(Status::Running);
+            }
+        }
+        self.asked.set(Ask::Yield);
+    }
+}
