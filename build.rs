@@ -65,11 +65,14 @@ fn nginx_extra(out: &std::path::Path) {
         .header_contents(
             "nginx_extra.h",
             "#include <ngx_config.h>\n#include <ngx_core.h>\n#include <ngx_md5.h>\n\
-             #include <ngx_sha1.h>",
+             #include <ngx_sha1.h>\n#include <ngx_event.h>\n\
+             enum { NGX_LUA_READ_EVENT = NGX_READ_EVENT };",
         )
         .clang_args(args)
         .allowlist_function("ngx_(md5|sha1)_.*")
         .allowlist_type("ngx_(md5|sha1)_t")
+        // An expression, which bindgen does not read from a macro.
+        .allowlist_var("NGX_LUA_.*")
         .layout_tests(false)
         .use_core()
         .generate()

@@ -30,9 +30,7 @@ fn setup(stack: Stack, _: &Found) {
 /// What is served later, as paths below `ngx`.
 const LUA_NAMES: &[u8] = br#"
 local missing = {
-    "on_abort", "run_worker_thread",
-    "req.read_body", "req.discard_body", "req.get_body_data", "req.get_body_file",
-    "req.set_body_data", "req.set_body_file", "req.init_body", "req.append_body", "req.finish_body",
+    "run_worker_thread",
     "req.socket",
     "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
     "timer.at", "timer.every", "timer.pending_count", "timer.running_count",

@@ -1,5 +1,6 @@
 //! What Lua code sees: one entry a domain. A domain is a core without Lua or C types, and thin faces:
 //! `lua` for functions that Lua calls, `ffi` for those that lua-resty-core calls through LuaJIT's FFI.
+pub(crate) mod abort;
 pub(crate) mod absent;
 pub(crate) mod arg;
 pub(crate) mod config;
@@ -40,12 +41,14 @@ const DOMAINS: &[&Domain] = &[
     &thread::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
+    &request::body::DOMAIN,
     &arg::DOMAIN,
     &response::DOMAIN,
     &control::DOMAIN,
     &ndk::DOMAIN,
     &text::DOMAIN,
     &location::DOMAIN,
+    &abort::DOMAIN,
     &absent::DOMAIN,
 ];
 

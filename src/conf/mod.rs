@@ -142,8 +142,10 @@ impl SrvConf {
 pub(crate) struct LocConf {
     pub(crate) code_cache: ngx_flag_t,
     pub(crate) http10_buffering: ngx_flag_t,
+    pub(crate) check_client_abort: ngx_flag_t,
     pub(crate) use_default_type: ngx_flag_t,
     pub(crate) transform_underscores: ngx_flag_t,
+    pub(crate) need_request_body: ngx_flag_t,
     chunks: [ChunkSlot; Phase::SLOTS],
 }
 
@@ -152,8 +154,10 @@ impl LocConf {
         Self {
             code_cache: UNSET,
             http10_buffering: UNSET,
+            check_client_abort: UNSET,
             use_default_type: UNSET,
             transform_underscores: UNSET,
+            need_request_body: UNSET,
             chunks: [None; Phase::SLOTS],
         }
     }
@@ -180,8 +184,10 @@ impl LocConf {
         };
         inherit(&mut self.code_cache, outer.code_cache, 1);
         inherit(&mut self.http10_buffering, outer.http10_buffering, 1);
+        inherit(&mut self.check_client_abort, outer.check_client_abort, 0);
         inherit(&mut self.use_default_type, outer.use_default_type, 1);
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
+        inherit(&mut self.need_request_body, outer.need_request_body, 0);
     }
 
     pub(crate) fn output_options(&self) -> Options {

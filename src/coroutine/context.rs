@@ -44,10 +44,21 @@ pub(crate) enum Leave {
     Jump,
 }
 
+/// Who waits for nginx to read the request's body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BodyWait {
+    Nobody,
+    /// A phase that starts when it is there (`lua_need_request_body`).
+    Phase,
+    /// So many coroutines (`ngx.req.read_body`).
+    Coroutines(u32),
+}
+
 pub(crate) struct RequestCtx {
     pub(crate) request: Request,
     pub(crate) vm: Vm,
     pub(crate) output: Output,
+    pub(crate) body_wait: Cell<BodyWait>,
     /// What the location's body filter sees of the response.
     pub(crate) body: FilteredBody,
     /// The arguments of the `set_by_lua*` that runs.
@@ -69,6 +80,8 @@ pub(crate) struct RequestCtx {
     captures: Cell<u32>,
     /// The entry coroutine failed while there were some.
     failed_in_capture: Cell<bool>,
+    /// The light thread that starts when the client goes.
+    abort_handler: Cell<Option<Co>>,
     /// The reference of `ngx.ctx`'s table, in the table that lua-resty-core keeps.
     ctx_ref: Cell<c_int>,
     cleanup: CleanupPlace,
@@ -93,6 +106,7 @@ impl RequestCtx {
             request: r,
             vm,
             output: Output::new(options),
+            body_wait: Cell::new(BodyWait::Nobody),
             body: FilteredBody::new(),
             set_args: Cell::new(Values::NONE),
             phase: Cell::new(Phase::Init),
@@ -106,6 +120,7 @@ impl RequestCtx {
             leave: Cell::new(None),
             captures: Cell::new(0),
             failed_in_capture: Cell::new(false),
+            abort_handler: Cell::new(None),
             ctx_ref: Cell::new(LUA_NOREF),
             cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
@@ -303,6 +318,10 @@ impl RequestCtx {
         }
         let parent = co.parent.get();
         co.set_parent(None);
+        if self.abort_handler.get() == Some(co) {
+            // It stands for having been called.
+            return;
+        }
         self.unready(co);
         self.unlink(co);
         co.thread.release(self.vm);
@@ -367,7 +386,7 @@ impl RequestCtx {
     }
 
     /// Runs what is ready, from an nginx event; the request may be gone afterwards.
-    pub(super) fn drive(&self) {
+    pub(crate) fn drive(&self) {
         (self.drive.get())(self);
     }
 
@@ -429,6 +448,25 @@ impl RequestCtx {
                 }
             }
         }
+    }
+
+    pub(crate) fn abort_handler(&self) -> Option<Co> {
+        self.abort_handler.get()
+    }
+
+    pub(crate) fn set_abort_handler(&self, co: Co) {
+        co.set_parent(self.current.get());
+        self.abort_handler.set(Some(co));
+    }
+
+    /// Makes the light thread that waits for the client to go ready; `false` if it has been before.
+    pub(crate) fn start_abort_handler(&self) -> bool {
+        let waits = |co: &Co| co.status() == Status::Suspended;
+        let Some(co) = self.abort_handler.get().filter(waits) else { return false };
+        co.set_status(Status::Running);
+        self.threads.set(self.threads.get() + 1);
+        self.make_ready(co);
+        true
     }
 
     /// The running coroutine has got what it waited for: its other threads are not awaited any more.
@@ -504,18 +542,26 @@ impl RequestCtx {
     /// A write event of the client's connection: wakes the coroutines whose wait it ends, and runs those
     /// that are ready. The request may be gone afterwards.
     pub(crate) fn wake_on_write(&self) {
-        let mut woken = self.ready.get();
+        self.wake_if(|suspension| suspension.on_write_event());
+    }
+
+    /// nginx has read the body: wakes the coroutines that wait for it. The request may be gone
+    /// afterwards.
+    pub(crate) fn wake_on_body(&self) {
+        self.wake_if(|suspension| suspension.on_body_read());
+    }
+
+    fn wake_if(&self, ends: impl Fn(&dyn Suspension) -> bool) {
         for co in self.coroutines() {
             let Some(suspension) = co.waiting.take() else { continue };
-            if !suspension.on_write_event() {
+            if !ends(&*suspension) {
                 co.waiting.set(Some(suspension));
             } else {
                 co.results.set(suspension.results(co.stack()));
                 self.make_ready(co);
-                woken = Some(co);
             }
         }
-        if woken.is_some() {
+        if self.ready.get().is_some() {
             self.drive();
         }
     }
@@ -534,6 +580,7 @@ impl RequestCtx {
         self.ready.set(None);
         self.current.set(None);
         self.threads.set(0);
+        self.abort_handler.set(None);
         while let Some(co) = self.others.get() {
             self.others.set(co.next.take());
             co.cancel();

@@ -8,7 +8,9 @@ pub(crate) mod scheduler;
 pub(crate) mod suspension;
 pub(crate) mod task;
 
-pub(crate) use context::{Leave, RequestCtx, current, current_or, disabled, in_phase, request_of};
+pub(crate) use context::{
+    BodyWait, Leave, RequestCtx, current, current_or, disabled, in_phase, request_of,
+};
 pub(crate) use scheduler::Run;
 pub(crate) use suspension::{Suspension, Waker};
 pub(crate) use task::{Co, Role, Status};

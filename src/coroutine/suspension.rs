@@ -24,6 +24,11 @@ pub(crate) trait Suspension {
     fn on_write_event(&self) -> bool {
         false
     }
+
+    /// nginx has read the request's body; whether that ends the wait.
+    fn on_body_read(&self) -> bool {
+        false
+    }
 }
 
 /// Wakes the coroutine that waits, from an nginx event handler. Whoever holds one is owned by the

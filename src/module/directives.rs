@@ -33,9 +33,11 @@ const ROWS: &[ngx_command_t] = &[
     custom(c"lua_package_path", HTTP | TAKE1, MAIN, set_package_path),
     custom(c"lua_package_cpath", HTTP | TAKE1, MAIN, set_package_cpath),
     custom(c"lua_code_cache", EVERYWHERE | FLAG, LOCATION, set_code_cache),
+    flag(c"lua_need_request_body", EVERYWHERE, LOCATION, offset_of!(LocConf, need_request_body)),
     flag(c"lua_transform_underscores_in_response_headers", EVERYWHERE, LOCATION, offset_of!(LocConf, transform_underscores)),
     flag(c"lua_use_default_type", EVERYWHERE, LOCATION, offset_of!(LocConf, use_default_type)),
     flag(c"lua_http10_buffering", EVERYWHERE, LOCATION, offset_of!(LocConf, http10_buffering)),
+    flag(c"lua_check_client_abort", EVERYWHERE, LOCATION, offset_of!(LocConf, check_client_abort)),
 
     by_lua(c"init_by_lua", HTTP, &INIT, Form::String),
     by_lua(c"init_by_lua_block", HTTP, &INIT, Form::Block),

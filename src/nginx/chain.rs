@@ -14,6 +14,8 @@ pub(super) enum Tag {
     Output,
     /// What a Lua body filter put in the place of a body.
     BodyFilter,
+    /// A request's body that Lua set.
+    RequestBody,
 }
 
 impl Tag {

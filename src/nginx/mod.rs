@@ -6,6 +6,7 @@ pub(crate) mod body;
 pub(crate) mod browser;
 pub(crate) mod capture;
 mod chain;
+pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod detached;
 pub(crate) mod digest;

@@ -76,6 +76,11 @@ impl Request {
         unsafe { *self.main().count_ptr() += 1 }
     }
 
+    /// Gives up a hold where somebody else keeps the request alive.
+    pub(crate) fn release(self) {
+        unsafe { *self.main().count_ptr() -= 1 }
+    }
+
     /// `count:16` is the first field of its unit: read as the plain u16 it is, because the generated
     /// accessor walks it bit by bit.
     fn count_ptr(self) -> *mut u16 {
@@ -186,6 +191,16 @@ impl Request {
 
     pub(crate) fn run_phases_on_write(self) {
         unsafe { (*self.as_ptr()).write_event_handler = Some(sys::ngx_http_core_run_phases) }
+    }
+
+    /// Whether nginx has finalized the request, though something still holds it.
+    pub(crate) fn is_done(self) -> bool {
+        unsafe { ngx_http_request_t::done_raw(self.as_ptr()) != 0 }
+    }
+
+    /// Nothing more is to be written to the client.
+    pub(crate) fn mark_client_gone(self) {
+        unsafe { (*self.connection()).set_error(1) }
     }
 
     pub(crate) fn ignore_reads(self) {

@@ -31,6 +31,13 @@ fn handle(r: Request) -> Outcome {
     if ctx.entered_content() {
         return conclude(ctx, ctx.run_ready());
     }
+    if let Some(outcome) = engine::need_body(ctx, on_body_read) {
+        if outcome == Outcome::Suspend {
+            // As below.
+            r.hold();
+        }
+        return outcome;
+    }
     match engine::start(ctx, Phase::Content, chunk, drive) {
         Ok(Run::Suspended) => {
             // nginx gives up its hold on the request when it sees DONE.
@@ -39,6 +46,16 @@ fn handle(r: Request) -> Outcome {
         }
         Ok(run) => conclude(ctx, run),
         Err(outcome) => outcome,
+    }
+}
+
+/// nginx has read the body that the chunk needs: it starts.
+unsafe extern "C" fn on_body_read(r: *mut ngx_http_request_t) {
+    // SAFETY: [request-alive]: nginx reads bodies of live requests only.
+    let Some(r) = (unsafe { Request::from_raw(r) }) else { return };
+    if engine::take_body_wait(r) {
+        let outcome = guard(Outcome::SERVER_ERROR, || handle(r));
+        r.finalize(outcome.code());
     }
 }
 

@@ -5,9 +5,10 @@
 #![allow(unsafe_code)]
 use super::postpone::{self, Turn};
 use super::{boot, load};
-use crate::api::output;
+use crate::api::{abort, output};
 use crate::conf::{Chunk, LocConf, SrvConf};
-use crate::coroutine::{Leave, RequestCtx, Run};
+use crate::coroutine::{BodyWait, Leave, RequestCtx, Run};
+use crate::nginx::body::{self, OnRead, Reading};
 use crate::nginx::log::Text;
 use crate::nginx::output::Stopped;
 use crate::nginx::sys::{ngx_http_request_t, ngx_int_t};
@@ -64,11 +65,53 @@ fn handle(r: Request, phase: Phase) -> Outcome {
             Err(outcome) => return outcome,
         },
     };
+    if let Some(outcome) = need_body(ctx, on_body_read) {
+        return outcome;
+    }
     let run = match start(ctx, phase, chunk, |ctx| ctx.request.run_phases()) {
         Ok(run) => run,
         Err(outcome) => return outcome,
     };
     conclude(ctx, phase, run)
+}
+
+/// `lua_need_request_body`: reads the body before a chunk starts. What to tell nginx if that has to
+/// wait, or is never to be.
+pub(super) fn need_body(ctx: &RequestCtx, on_read: OnRead) -> Option<Outcome> {
+    let r = ctx.request;
+    if LocConf::of(r).need_request_body == 0 {
+        return None;
+    }
+    if ctx.body_wait.get() == BodyWait::Phase {
+        return Some(Outcome::Suspend);
+    }
+    if body::is_asked_for(r) {
+        return None;
+    }
+    match body::read(r, on_read) {
+        Reading::Done => None,
+        Reading::Waiting => {
+            ctx.body_wait.set(BodyWait::Phase);
+            Some(Outcome::Suspend)
+        }
+        Reading::Failed(code) => Some(Outcome::from_code(code)),
+    }
+}
+
+/// nginx has read the body: the phase that waits for it starts.
+unsafe extern "C" fn on_body_read(r: *mut ngx_http_request_t) {
+    // SAFETY: [request-alive]: nginx reads bodies of live requests only.
+    let Some(r) = (unsafe { Request::from_raw(r) }) else { return };
+    debug!(r.log(), "lua post read for rewrite/access phases");
+    if take_body_wait(r) {
+        r.run_phases();
+    }
+}
+
+/// Whether a phase of `r` waits for the body; it does not any more.
+pub(super) fn take_body_wait(r: Request) -> bool {
+    let waiting = RequestCtx::of(r).filter(|ctx| ctx.body_wait.get() == BodyWait::Phase);
+    waiting.inspect(|ctx| ctx.body_wait.set(BodyWait::Nobody)).is_some()
 }
 
 fn chunk_of(r: Request, phase: Phase) -> Option<&'static Chunk> {
@@ -99,7 +142,9 @@ pub(super) fn start(
 ) -> Result<Run, Outcome> {
     let r = ctx.request;
     let entry = ctx.start(phase, drive, |stack| load::push(r, ctx.vm, chunk, stack))?;
-    r.ignore_reads();
+    if !abort::watch(r) {
+        return Err(Outcome::Abort);
+    }
     Ok(match ctx.run(entry, 0) {
         Run::Suspended => ctx.run_ready(),
         ended => ended,
@@ -190,6 +235,7 @@ fn exec(ctx: &RequestCtx, target: Target) -> Outcome {
             ),
         );
     }
+    r.ignore_reads();
     match Outcome::from_code(r.redirect(target)) {
         failed @ (Outcome::Abort | Outcome::End(300..)) => failed,
         _ => Outcome::Redirected,

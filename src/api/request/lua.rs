@@ -27,7 +27,7 @@ pub(crate) const DOMAIN: Domain = Domain {
 const NO_REQUEST: &str = "no request object found";
 
 /// The caller's request, which must have a client.
-fn client(call: &Call<'_>, missing: &'static str) -> Result<Request> {
+pub(super) fn client(call: &Call<'_>, missing: &'static str) -> Result<Request> {
     let r = request_of(call.stack()).ok_or(Error::raise(missing))?;
     if r.is_detached() {
         return Err(Error::raise("API disabled in the current context"));

@@ -1,4 +1,5 @@
-//! `ngx.req`: what came in, and what later phases are to take for it. Bodies are read elsewhere.
+//! `ngx.req`: what came in, and what later phases are to take for it.
+pub(crate) mod body;
 mod ffi;
 mod lua;
 
