@@ -61,7 +61,7 @@ check: setup ## Formatting, clippy, tidy
 unit: setup ## Unit tests
 	$(CARGO) test --lib
 
-tidy: setup
+tidy: build
 	$(if $(RUST_TESTS),$(TEST_ENV) $(CARGO) test $(addprefix --test ,$(RUST_TESTS)))
 
 # One goal after the other, also under -j: cargo runs are parallel in themselves.
@@ -83,7 +83,7 @@ smoke: build ## Start every example of nginx-conf/ and check its answers
 	@tools/smoke "$(NGINX_BINARY)" "$(MODULE)"
 
 bench: build setup-bench ## Instructions a request: floor, C, ours. BENCH=hello selects rows, BLESS=1 rewrites README
-	BENCH_NGINX="$(NGINX_BINARY)" BENCH_MODULES="$(MODULE)" $(CARGO) bench --bench instructions -- $(BENCH)
+	BENCH_NGINX="$(NGINX_BINARY)" BENCH_MODULES="$(MODULE)" $(CARGO) bench --bench instructions -- $(if $(BENCH),"$(BENCH)")
 
 memcheck: build setup-memcheck ## t/ under valgrind's memcheck. T= as for test
 	$(TEST_ENV) TEST_NGINX_USE_VALGRIND=1 $(CARGO) test --test suite -- $(T)

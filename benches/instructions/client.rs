@@ -5,6 +5,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::rows::Row;
+
 /// A response as far as two servers must agree on it: no `Date`, and a body without its chunk framing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
@@ -18,11 +20,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn connect(port: u16, target: &str) -> io::Result<Self> {
+    pub(crate) fn connect(port: u16, row: &Row) -> io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes();
+        let Row { request: target, headers, .. } = row;
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        let request = request.into_bytes();
         Ok(Self { stream: BufReader::new(stream), request })
     }
 

@@ -24,7 +24,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use crate::client::Response;
-use crate::rows::{FLOOR, ROWS, Row};
+use crate::rows::{FLOORS, ROWS, Row};
 use crate::server::{Run, Side};
 
 /// Requests of the shorter run: enough for LuaJIT to have compiled what it will compile.
@@ -93,15 +93,17 @@ fn bench() -> io::Result<()> {
         eprintln!("bench: the C module is not installed: nothing to compare with");
     }
 
-    let mut tasks = vec![(&FLOOR, &floor)];
+    let mut tasks: Vec<(&Row, &Side)> = FLOORS.iter().map(|row| (row, &floor)).collect();
     for row in &rows {
         tasks.extend(theirs.iter().map(|side| (*row, side)));
         tasks.push((row, &ours));
     }
     let mut runs = run_all(&nginx, &tasks)?;
 
-    let mut floor_cost = || cost(&mut runs, &FLOOR, &floor);
-    let (floor, _) = floor_cost()?;
+    let mut floors = HashMap::new();
+    for row in FLOORS {
+        floors.insert(row.name, cost(&mut runs, row, &floor)?.0);
+    }
     let mut lines = Vec::new();
     for row in rows {
         let (our_cost, our_response) = cost(&mut runs, row, &ours)?;
@@ -113,6 +115,7 @@ fn bench() -> io::Result<()> {
             }
             None => None,
         };
+        let floor = floors.get(row.floor).copied().unwrap_or_default();
         lines.push(Line { row, floor, theirs: their_cost, ours: our_cost });
     }
 

@@ -12,12 +12,41 @@ pub(crate) struct Row {
     pub(crate) file: &'static str,
     /// The request line's target; the location is `/t`.
     pub(crate) request: &'static str,
+    /// More lines of the request's header.
+    pub(crate) headers: &'static str,
+    /// The name of the floor it is compared with.
+    pub(crate) floor: &'static str,
 }
 
-const NONE: Row = Row { name: "", target: 0.7, http: "", location: "", file: "", request: "/t" };
+const NONE: Row = Row {
+    name: "",
+    target: 0.7,
+    http: "",
+    location: "",
+    file: "",
+    request: "/t",
+    headers: "",
+    floor: "return 200",
+};
 
-/// What every row is compared with: a response made by nginx alone.
-pub(crate) const FLOOR: Row = Row { name: "return 200", location: "return 200 'hello\n';", ..NONE };
+/// With `Host`, fifteen headers.
+const FOURTEEN_HEADERS: &str = "\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
+    Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
+    Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\n\
+    Referer: http://localhost/from/here\r\nCookie: session=0123456789abcdef; theme=dark\r\n\
+    Upgrade-Insecure-Requests: 1\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n\
+    Sec-Fetch-Site: same-origin\r\nCache-Control: no-cache\r\nPragma: no-cache\r\n\
+    X-Forwarded-For: 192.0.2.1\r\nX-Request-Id: 7b2c9a\r\n";
+
+const FLOOR: Row = Row { name: "return 200", location: "return 200 'hello\n';", ..NONE };
+
+/// What rows are compared with: a response made by nginx alone, to a request like theirs.
+pub(crate) const FLOORS: &[Row] = &[
+    FLOOR,
+    Row { name: "return 200 to 15 headers", headers: FOURTEEN_HEADERS, ..FLOOR },
+    Row { name: "return 302", location: "return 302 /elsewhere;", ..NONE },
+];
 
 pub(crate) const ROWS: &[Row] = &[
     Row { name: "empty chunk", location: "content_by_lua_block { }", ..NONE },
@@ -96,6 +125,96 @@ pub(crate) const ROWS: &[Row] = &[
         ..NONE
     },
     Row {
+        name: "get_headers of 15",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local h = ngx.req.get_headers()
+                ngx.say(h.accept, h["X-Request-Id"])
+            }"#,
+        headers: FOURTEEN_HEADERS,
+        floor: "return 200 to 15 headers",
+        ..NONE
+    },
+    Row {
+        name: "raw_header of 15",
+        target: 0.4,
+        location: r#"content_by_lua_block { ngx.say(#ngx.req.raw_header()) }"#,
+        headers: FOURTEEN_HEADERS,
+        floor: "return 200 to 15 headers",
+        ..NONE
+    },
+    Row {
+        name: "3 request headers set",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local set = ngx.req.set_header
+                set("Host", "a.example")
+                set("X-New", "1")
+                set("Accept", "*/*")
+                ngx.say("hello")
+            }"#,
+        headers: FOURTEEN_HEADERS,
+        floor: "return 200 to 15 headers",
+        ..NONE
+    },
+    Row {
+        name: "uri_args of 10",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local a = ngx.req.get_uri_args()
+                ngx.say(a.a, a.page)
+            }"#,
+        request: "/t?a=hello&b=2&page=17&sort=name&order=desc&q=some+text%21&lang=en&x&y=&z=end",
+        ..NONE
+    },
+    Row {
+        name: "5 headers set",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local h = ngx.header
+                h["Content-Type"] = "text/plain"
+                h["Cache-Control"] = "no-store"
+                h["X-A"] = "1"
+                h["X-B"] = "hello"
+                h["ETag"] = '"x"'
+                ngx.say("hello")
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "resp.get_headers",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local h = ngx.header
+                h["X-A"] = "1"
+                h["X-B"] = "hello"
+                ngx.say(ngx.resp.get_headers()["x-a"])
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "redirect",
+        target: 0.8,
+        location: r#"content_by_lua_block { ngx.redirect("/elsewhere") }"#,
+        floor: "return 302",
+        ..NONE
+    },
+    Row {
+        name: "exec",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                if not ngx.req.is_internal() then ngx.exec("/t?a=1") end
+                ngx.say("hello")
+            }"#,
+        ..NONE
+    },
+    Row {
         name: "capture",
         target: 0.8,
         location: r#"
@@ -105,6 +224,30 @@ pub(crate) const ROWS: &[Row] = &[
                 else
                     ngx.print(ngx.location.capture("/t").body)
                 end
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "read_body, set_body_data, get_body_data",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                ngx.req.read_body()
+                ngx.req.set_body_data("hello")
+                ngx.say(ngx.req.get_body_data())
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "init_body, 10 × append_body, finish_body",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                ngx.req.read_body()
+                ngx.req.init_body(100)
+                for i = 1, 10 do ngx.req.append_body("hello") end
+                ngx.req.finish_body()
+                ngx.say(ngx.req.get_body_data())
             }"#,
         ..NONE
     },

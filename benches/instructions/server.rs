@@ -5,7 +5,8 @@ use std::fs;
 use std::io::{Error, Result};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -28,21 +29,34 @@ pub(crate) struct Run {
 /// Answers `requests` requests in a fresh folder `dir`.
 pub(crate) fn run(nginx: &Path, side: &Side, row: &Row, requests: u64, dir: &Path) -> Result<Run> {
     fs::create_dir_all(dir)?;
-    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let port = free_port();
     fs::write(dir.join("nginx.conf"), configuration(side, row, port))?;
     fs::write(dir.join("row.lua"), row.file)?;
 
     let mut server = Server::start(nginx, dir)?;
-    let response = ask(&mut server, row, port, requests);
-    server.stop()?;
+    let response = server.wait_for(&dir.join("nginx.pid")).and_then(|()| ask(row, port, requests));
+    let stopped = server.stop();
 
     let log = fs::read_to_string(dir.join("error.log")).unwrap_or_default();
     let complaint = |why: String| Error::other(format!("{why}\n{log}"));
     let response = response.map_err(|error| complaint(error.to_string()))?;
+    stopped.map_err(|error| complaint(error.to_string()))?;
     if !log.is_empty() {
         return Err(complaint("the server logged an error:".into()));
     }
     Ok(Run { instructions: instructions(&dir.join("callgrind.out"))?, response })
+}
+
+/// Below the ports that the system gives to clients: one of those could be taken before nginx listens.
+fn free_port() -> u16 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = process::id() * 100 + COUNT.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + (number % 20_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn configuration(side: &Side, row: &Row, port: u16) -> String {
@@ -75,8 +89,8 @@ fn configuration(side: &Side, row: &Row, port: u16) -> String {
     )
 }
 
-fn ask(server: &mut Server, row: &Row, port: u16, requests: u64) -> Result<Response> {
-    let mut client = server.connect(port, row.request)?;
+fn ask(row: &Row, port: u16, requests: u64) -> Result<Response> {
+    let mut client = Client::connect(port, row)?;
     let first = client.get()?;
     for _ in 1..requests {
         let next = client.get()?;
@@ -113,32 +127,34 @@ impl Server {
         Ok(Self(child))
     }
 
-    fn connect(&mut self, port: u16, target: &str) -> Result<Client> {
+    /// Waits until nginx listens: it writes its pid then. Who just connects may reach another server.
+    fn wait_for(&mut self, pid: &Path) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            match Client::connect(port, target) {
-                Ok(client) => return Ok(client),
-                Err(error) if Instant::now() > deadline => return Err(error),
-                Err(_) if self.0.try_wait()?.is_some() => {
-                    return Err(Error::other("nginx did not start"));
-                }
-                Err(_) => sleep(Duration::from_millis(20)),
+        while !fs::metadata(pid).is_ok_and(|file| file.len() > 0) {
+            if self.0.try_wait()?.is_some() || Instant::now() > deadline {
+                return Err(Error::other("nginx did not start"));
             }
+            sleep(Duration::from_millis(20));
         }
+        Ok(())
     }
 
     /// Lets nginx end by itself: callgrind writes its report then. A signal that comes just before nginx begins to
     /// wait for events is noticed only when the next one comes.
     fn stop(&mut self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(60);
-        while self.0.try_wait()?.is_none() {
-            if Instant::now() > deadline {
-                return Err(Error::other("nginx did not stop"));
+        loop {
+            match self.0.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(Error::other(format!("nginx ended with {status}"))),
+                None if Instant::now() > deadline => {
+                    return Err(Error::other("nginx did not stop"));
+                }
+                None => {}
             }
-            Command::new("kill").arg(self.0.id().to_string()).status()?;
+            Command::new("sh").args(["-c", "kill $0"]).arg(self.0.id().to_string()).status()?;
             sleep(Duration::from_millis(100));
         }
-        Ok(())
     }
 }
 

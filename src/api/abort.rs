@@ -12,7 +12,7 @@ pub(crate) const DOMAIN: Domain =
 
 /// Watches the client while Lua works on the request, where the location asks for it.
 pub(crate) fn watch(r: Request) -> bool {
-    if LocConf::of(r).check_client_abort == 0 {
+    if LocConf::of(r).check_client_abort != 1 {
         r.ignore_reads();
         return true;
     }
@@ -28,7 +28,7 @@ fn on_abort(call: &Call<'_>) -> Result<i32> {
     if ctx.abort_handler().is_some() {
         return Err(Error::fail("duplicate call"));
     }
-    if LocConf::of(ctx.request).check_client_abort == 0 {
+    if LocConf::of(ctx.request).check_client_abort != 1 {
         return Err(Error::fail("lua_check_client_abort is off"));
     }
     if call.kind(1) != Kind::Function || call.stack().is_c_function(1) {

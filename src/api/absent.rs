@@ -15,7 +15,7 @@ pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
 /// Tables that lua-resty-core adds to.
 fn setup(stack: Stack, _: &Found) {
-    for table in [b"req".as_slice(), b"socket", b"timer", b"re"] {
+    for table in [b"req".as_slice(), b"socket", b"re"] {
         super::push_table(stack, table);
         stack.pop(1);
     }
@@ -33,7 +33,6 @@ local missing = {
     "run_worker_thread",
     "req.socket",
     "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
-    "timer.at", "timer.every", "timer.pending_count", "timer.running_count",
     "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",
 }
 for _, path in ipairs(missing) do

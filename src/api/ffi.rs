@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::coroutine::RequestCtx;
 use crate::nginx::Request;
-use crate::nginx::sys::ngx_http_request_t;
+use crate::nginx::sys::{ngx_http_request_t, ngx_str_t};
 
 /// Return codes that lua-resty-core knows (`FFI_*` in `resty.core.base`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +60,13 @@ pub(crate) type ErrOut = Out<*const c_char>;
 pub(crate) struct Str {
     pub(crate) len: c_int,
     pub(crate) data: *const u8,
+}
+
+impl From<ngx_str_t> for Str {
+    #[inline]
+    fn from(s: ngx_str_t) -> Self {
+        Self { len: s.len as c_int, data: s.data }
+    }
 }
 
 impl Str {

@@ -19,6 +19,7 @@ pub(crate) mod sleep;
 pub(crate) mod text;
 pub(crate) mod thread;
 pub(crate) mod time;
+pub(crate) mod timer;
 pub(crate) mod var;
 pub(crate) mod worker;
 
@@ -39,6 +40,7 @@ const DOMAINS: &[&Domain] = &[
     &log::DOMAIN,
     &sleep::DOMAIN,
     &thread::DOMAIN,
+    &timer::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
     &request::body::DOMAIN,
@@ -47,8 +49,8 @@ const DOMAINS: &[&Domain] = &[
     &control::DOMAIN,
     &ndk::DOMAIN,
     &text::DOMAIN,
-    &location::DOMAIN,
     &abort::DOMAIN,
+    &location::DOMAIN,
     &absent::DOMAIN,
 ];
 

@@ -33,6 +33,12 @@ pub(crate) struct SetVar {
 #[repr(C)]
 pub(crate) struct MainConf {
     pub(crate) thread_cache_max_entries: ngx_int_t,
+    pub(crate) max_pending_timers: ngx_int_t,
+    pub(crate) max_running_timers: ngx_int_t,
+    pub(crate) pending_timers: Cell<ngx_int_t>,
+    pub(crate) running_timers: Cell<ngx_int_t>,
+    /// Whether the worker's exit is watched for the sake of timers.
+    pub(crate) watches_exit: Cell<bool>,
     pub(crate) malloc_trim_cycle: ngx_uint_t,
     pub(crate) sa_restart: ngx_flag_t,
     pub(crate) rewrite_no_postpone: ngx_flag_t,
@@ -56,6 +62,11 @@ impl MainConf {
     pub(crate) fn new() -> Self {
         Self {
             thread_cache_max_entries: UNSET,
+            max_pending_timers: UNSET,
+            max_running_timers: UNSET,
+            pending_timers: Cell::new(0),
+            running_timers: Cell::new(0),
+            watches_exit: Cell::new(false),
             malloc_trim_cycle: UNSET as ngx_uint_t,
             sa_restart: UNSET,
             rewrite_no_postpone: UNSET,
@@ -86,6 +97,8 @@ impl MainConf {
         if self.malloc_trim_cycle == UNSET as ngx_uint_t {
             self.malloc_trim_cycle = 1000;
         }
+        default(&mut self.max_pending_timers, 1024);
+        default(&mut self.max_running_timers, 256);
         default(&mut self.sa_restart, 1);
         default(&mut self.rewrite_no_postpone, 0);
         default(&mut self.access_no_postpone, 0);

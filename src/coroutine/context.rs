@@ -76,12 +76,12 @@ pub(crate) struct RequestCtx {
     ready: Cell<Option<Co>>,
     pub(super) asked: Cell<Ask>,
     leave: Cell<Option<Leave>>,
+    /// The light thread that starts when the client goes.
+    abort_handler: Cell<Option<Co>>,
     /// How many coroutines wait for subrequests, without which the request cannot end well.
     captures: Cell<u32>,
     /// The entry coroutine failed while there were some.
     failed_in_capture: Cell<bool>,
-    /// The light thread that starts when the client goes.
-    abort_handler: Cell<Option<Co>>,
     /// The reference of `ngx.ctx`'s table, in the table that lua-resty-core keeps.
     ctx_ref: Cell<c_int>,
     cleanup: CleanupPlace,
@@ -118,9 +118,9 @@ impl RequestCtx {
             ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
             leave: Cell::new(None),
+            abort_handler: Cell::new(None),
             captures: Cell::new(0),
             failed_in_capture: Cell::new(false),
-            abort_handler: Cell::new(None),
             ctx_ref: Cell::new(LUA_NOREF),
             cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
@@ -258,6 +258,35 @@ impl RequestCtx {
         co.status.set(Status::Running);
         self.bind(co);
         Ok(co)
+    }
+
+    /// A coroutine for the function at `function` of `from` and the values above it, to be run outside
+    /// of this request by [`RequestCtx::adopt`]. stack of from: [-n, +0, m]
+    pub(crate) fn prepare_entry(&self, from: Stack, function: c_int) -> Co {
+        let co = recycle::take(self);
+        let values = from.top() - function + 1;
+        from.move_to(co.stack(), values);
+        co
+    }
+
+    /// Makes a prepared coroutine the entry of this request, which is a detached one of its own.
+    pub(crate) fn adopt(&self, co: Co, phase: Phase, drive: fn(&Self)) {
+        self.phase.set(phase);
+        self.entered.set(Phases::of(&[Phase::Content]));
+        self.drive.set(drive);
+        let ctx: *const Self = self;
+        self.request.on_cleanup(&self.cleanup, Self::on_request_end, ctx.cast());
+        self.cleanup_is_set.set(true);
+        co.role.set(Role::Entry);
+        co.status.set(Status::Running);
+        self.entry.set(Some(co));
+        self.bind(co);
+    }
+
+    /// Gives back a prepared coroutine that nobody will run.
+    pub(crate) fn discard_entry(vm: Vm, co: Co) {
+        co.thread.release(vm);
+        co.free();
     }
 
     /// Ties a coroutine to this request: Lua finds the request through it.
@@ -552,6 +581,7 @@ impl RequestCtx {
     }
 
     fn wake_if(&self, ends: impl Fn(&dyn Suspension) -> bool) {
+        let mut woken = self.ready.get();
         for co in self.coroutines() {
             let Some(suspension) = co.waiting.take() else { continue };
             if !ends(&*suspension) {
@@ -559,9 +589,10 @@ impl RequestCtx {
             } else {
                 co.results.set(suspension.results(co.stack()));
                 self.make_ready(co);
+                woken = Some(co);
             }
         }
-        if self.ready.get().is_some() {
+        if woken.is_some() {
             self.drive();
         }
     }

@@ -3,6 +3,7 @@
 //! The scheduler never learns which API suspended a coroutine: the coroutine owns a [`Suspension`],
 //! and dropping that cancels the wait. No borrow is held while Lua runs.
 pub(crate) mod context;
+pub(crate) mod lease;
 pub(crate) mod recycle;
 pub(crate) mod scheduler;
 pub(crate) mod suspension;

@@ -75,6 +75,11 @@ pub(super) fn take(ctx: &RequestCtx) -> Co {
     co
 }
 
+/// The same outside of a request.
+pub(super) fn take_for(vm: Vm) -> Co {
+    POOL.pop(vm).unwrap_or_else(|| Co::new(Thread::new(vm), Role::Entry))
+}
+
 /// Takes back an entry coroutine that has ended or was aborted. `max` bounds the pool.
 pub(super) fn give(ctx: &RequestCtx, co: Co, max: usize) {
     let vm = ctx.vm;

@@ -93,6 +93,11 @@ impl Co {
         Self(NonNull::from(Box::leak(Box::new(co))))
     }
 
+    /// A new entry coroutine of `vm`, which belongs to no request yet.
+    pub(crate) fn entry(vm: crate::vm::Vm) -> Self {
+        super::recycle::take_for(vm)
+    }
+
     pub(crate) fn role(self) -> Role {
         self.role.get()
     }

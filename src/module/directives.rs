@@ -28,6 +28,8 @@ pub(crate) static DIRECTIVES: Table<{ ROWS.len() + 1 }> = Table::new(ROWS);
 const ROWS: &[ngx_command_t] = &[
     custom(c"lua_load_resty_core", HTTP | FLAG, MAIN, set_load_resty_core),
     number(c"lua_thread_cache_max_entries", HTTP, MAIN, offset_of!(MainConf, thread_cache_max_entries)),
+    number(c"lua_max_pending_timers", HTTP, MAIN, offset_of!(MainConf, max_pending_timers)),
+    number(c"lua_max_running_timers", HTTP, MAIN, offset_of!(MainConf, max_running_timers)),
     custom(c"lua_malloc_trim", HTTP | TAKE1, MAIN, set_malloc_trim),
     flag(c"lua_sa_restart", HTTP, MAIN, offset_of!(MainConf, sa_restart)),
     custom(c"lua_package_path", HTTP | TAKE1, MAIN, set_package_path),

@@ -17,6 +17,7 @@ pub(crate) struct Detached {
 }
 
 /// The configuration a detached request runs under.
+#[derive(Clone, Copy)]
 pub(crate) struct Confs {
     pub(crate) main: *mut *mut core::ffi::c_void,
     pub(crate) server: *mut *mut core::ffi::c_void,
@@ -24,6 +25,15 @@ pub(crate) struct Confs {
 }
 
 impl Confs {
+    /// Those of another request.
+    pub(crate) fn of(r: Request) -> Self {
+        // SAFETY: [request-alive]
+        unsafe {
+            let r = r.as_ptr();
+            Self { main: (*r).main_conf, server: (*r).srv_conf, location: (*r).loc_conf }
+        }
+    }
+
     /// The `http {}` level of a cycle.
     pub(crate) fn of_http(cycle: *mut sys::ngx_cycle_t) -> Option<Self> {
         // SAFETY: [conf-callback]
@@ -37,7 +47,7 @@ impl Confs {
 
 impl Detached {
     /// A detached request whose log lines end in `, context: <context>`.
-    pub(crate) fn new(confs: &Confs, context: Option<&'static core::ffi::CStr>) -> Option<Self> {
+    pub(crate) fn new(confs: &Confs, context: Option<&[u8]>) -> Option<Self> {
         // SAFETY: everything is allocated zeroed from a pool of its own, the state nginx itself
         // starts from; `ctx` has a slot for every module.
         unsafe {
@@ -47,12 +57,12 @@ impl Detached {
             let c: *mut sys::ngx_connection_t = zeroed(handle)?;
             let r: *mut sys::ngx_http_request_t = zeroed(handle)?;
             let log: *mut sys::ngx_log_t = zeroed(handle)?;
-            *log = *cycle_log;
+            *log = *location_log(confs).unwrap_or(cycle_log);
             (*log).connection = 0;
             (*log).action = ptr::null_mut();
             if let Some(context) = context {
                 (*log).handler = Some(log_context);
-                (*log).data = context.as_ptr().cast_mut().cast();
+                (*log).data = handle.copy_with_nul(context)?.data.cast();
             }
             (*c).fd = -1;
             (*c).pool = pool;
@@ -83,6 +93,28 @@ impl Detached {
 
     pub(crate) fn request(&self) -> Request {
         self.request
+    }
+
+    /// Leaves the request to live until [`Detached::reclaim`] is called for it.
+    pub(crate) fn release(self) -> Request {
+        core::mem::ManuallyDrop::new(self).request
+    }
+
+    /// The owner of a request that `release` left alone; dropping it ends the request.
+    pub(crate) fn reclaim(request: Request) -> Self {
+        // SAFETY: [request-alive]
+        Self { pool: unsafe { (*request.as_ptr()).pool }, request }
+    }
+}
+
+/// Where the location's errors are logged.
+fn location_log(confs: &Confs) -> Option<*mut sys::ngx_log_t> {
+    // SAFETY: [conf-callback]; the arrays have a slot for every module.
+    unsafe {
+        let core = sys::ngx_http_core_module.ctx_index;
+        let conf = (*confs.location.add(core)).cast::<sys::ngx_http_core_loc_conf_t>();
+        let log = conf.as_ref()?.error_log;
+        (!log.is_null()).then_some(log)
     }
 }
 

@@ -58,6 +58,11 @@ impl<D: Copy> Timer<D> {
         }
     }
 
+    /// Changes what `fire` is called with; the timer is not armed yet.
+    pub(crate) fn aim(&mut self, data: D) {
+        self.data = data;
+    }
+
     /// Whether the timer has still to fire.
     pub(crate) fn is_armed(&self) -> bool {
         self.event.timer_set() != 0

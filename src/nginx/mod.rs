@@ -11,6 +11,7 @@ pub(crate) mod config;
 pub(crate) mod detached;
 pub(crate) mod digest;
 pub(crate) mod event;
+pub(crate) mod exit;
 pub(crate) mod filter;
 pub(crate) mod filtered;
 pub(crate) mod headers;

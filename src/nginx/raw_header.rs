@@ -120,14 +120,14 @@ fn restore(text: &mut [u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(nul) = find_nul(&text[at..]) {
         at += nul;
-        match &text[at + 1..] {
-            [LF, CR, LF, ..] => {
-                text[at] = CR;
-                return Some(at + 4);
-            }
-            [LF, ..] => text[at] = CR,
-            [_, ..] if is_name => text[at] = b':',
-            _ => text[at] = LF,
+        let next = text.get(at + 1).copied();
+        text[at] = match next {
+            Some(LF) => CR,
+            Some(_) if is_name => b':',
+            _ => LF,
+        };
+        if next == Some(LF) && text.get(at + 2) == Some(&CR) && text.get(at + 3) == Some(&LF) {
+            return Some(at + 4);
         }
         is_name = !is_name;
         at += 1;
@@ -135,6 +135,7 @@ fn restore(text: &mut [u8]) -> Option<usize> {
     None
 }
 
+#[inline]
 fn find_nul(text: &[u8]) -> Option<usize> {
     // SAFETY: `memchr` reads `len` bytes.
     unsafe {

@@ -193,6 +193,15 @@ impl Request {
         unsafe { (*self.as_ptr()).write_event_handler = Some(sys::ngx_http_core_run_phases) }
     }
 
+    /// The client's and the server's address, for log lines; empty where they are not known.
+    pub(crate) fn addresses(self) -> (&'static [u8], &'static [u8]) {
+        unsafe {
+            let c = self.connection();
+            let server = (*c).listening.as_ref().map_or(sys::str_of(b""), |l| l.addr_text);
+            (sys::str_bytes((*c).addr_text), sys::str_bytes(server))
+        }
+    }
+
     /// Whether nginx has finalized the request, though something still holds it.
     pub(crate) fn is_done(self) -> bool {
         unsafe { ngx_http_request_t::done_raw(self.as_ptr()) != 0 }

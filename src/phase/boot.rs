@@ -2,7 +2,7 @@
 use crate::api::{self, location, resty_core};
 use crate::conf::chunk::Source;
 use crate::conf::{Chunk, LocConf, MainConf};
-use crate::coroutine::RequestCtx;
+use crate::coroutine::{RequestCtx, lease};
 use crate::nginx::log::Text;
 use crate::nginx::{Level, Log, Outcome, Request, debug, process};
 use crate::vm::Vm;
@@ -165,17 +165,15 @@ fn own_vm(r: Request, conf: &MainConf) -> Result<Vm, Outcome> {
             return Err(Outcome::SERVER_ERROR);
         }
     };
-    r.pool().on_destroy(move || close(vm)).ok_or(Outcome::SERVER_ERROR)?;
+    lease::retain(vm);
+    r.pool().on_destroy(move || lease::release(vm)).ok_or(Outcome::SERVER_ERROR)?;
     if run_init(conf, vm, log) { Ok(vm) } else { Err(Outcome::SERVER_ERROR) }
 }
 
-/// Closes a VM, and says so where the reference does.
+/// Closes the worker's VM.
 pub(crate) fn close(vm: Vm) {
-    let log = Log::cycle();
-    debug!(log, "lua decrementing the reference count for Lua VM: 1");
-    debug!(log, "lua close the global Lua VM {:p}", vm.stack().as_ptr());
-    crate::coroutine::recycle::forget(vm);
-    vm.close();
+    debug!(Log::cycle(), "lua decrementing the reference count for Lua VM: 1");
+    lease::close(vm);
 }
 
 #[cfg(test)]

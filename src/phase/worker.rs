@@ -26,7 +26,7 @@ pub(crate) fn init(cycle: *mut ngx_cycle_t) -> bool {
         process::restart_system_calls();
     }
     let Some(chunk) = conf.init_worker else { return true };
-    let context = c"init_worker_by_lua*";
+    let context = b"init_worker_by_lua*";
     run(cycle, conf, chunk, Phase::InitWorker, Some(context)).is_some()
 }
 
@@ -47,7 +47,7 @@ fn run(
     conf: &MainConf,
     chunk: &Chunk,
     phase: Phase,
-    context: Option<&'static core::ffi::CStr>,
+    context: Option<&[u8]>,
 ) -> Option<()> {
     let vm = conf.vm.get()?;
     let detached = Detached::new(&Confs::of_http(cycle)?, context)?;

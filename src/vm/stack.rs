@@ -273,6 +273,33 @@ impl Stack {
         unsafe { sys::lua_rawset(self.0, table) }
     }
 
+    /// `t[key] = value` for key and value on top; a key that is there already has an array of its
+    /// values. stack: [-2, +0, m]
+    pub(crate) fn add_field(self, table: c_int) {
+        let table = self.absolute(table);
+        self.push_value(-2);
+        self.raw_get(table);
+        match self.kind(-1) {
+            Kind::Nil => {
+                self.pop(1);
+                self.raw_set(table);
+            }
+            Kind::Table => {
+                self.insert(-2);
+                self.raw_seti(-2, self.raw_len(-2) as c_int + 1);
+                self.pop(2);
+            }
+            _ => {
+                self.new_table(4, 0);
+                self.insert(-2);
+                self.raw_seti(-2, 1);
+                self.insert(-2);
+                self.raw_seti(-2, 2);
+                self.raw_set(table);
+            }
+        }
+    }
+
     /// stack: [-0, +1, -]
     #[inline]
     pub(crate) fn raw_geti(self, table: c_int, i: c_int) {

@@ -76,6 +76,19 @@ fn describe(text: &mut String, frame: &sys::lua_Debug) {
     };
 }
 
+/// Where the function at `index` was defined: the chunk's name as it was given, and the line.
+/// stack: [-0, +0, -]
+pub(crate) fn definition(stack: Stack, index: core::ffi::c_int) -> (String, i32) {
+    stack.push_value(index);
+    // SAFETY: plain data; ">S" takes the function on top and fills `frame`.
+    unsafe {
+        let mut frame: sys::lua_Debug = core::mem::zeroed();
+        sys::lua_getinfo(stack.as_ptr(), c">S".as_ptr(), &raw mut frame);
+        let source = CStr::from_ptr(frame.source).to_string_lossy().into_owned();
+        (source, frame.linedefined)
+    }
+}
+
 /// Where the running function was called from, for log lines: the base name of its source, the
 /// line, and the name it was called by if it has one.
 pub(crate) struct Position {

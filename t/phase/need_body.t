@@ -45,9 +45,9 @@ __DATA__
         precontent_by_lua_block { ngx.say("precontent: ", ngx.req.get_body_data()) }
     }
 --- request eval
-[[{value => "POST /rewrite\nhel"}, {value => "lo", delay_before => 0.02}],
- [{value => "POST /access\nhel"}, {value => "lo", delay_before => 0.02}],
- [{value => "POST /precontent\nhel"}, {value => "lo", delay_before => 0.02}]]
+[[{value => "POST /rewrite\nhel"}, {value => "lo", delay_before => 0.1}],
+ [{value => "POST /access\nhel"}, {value => "lo", delay_before => 0.1}],
+ [{value => "POST /precontent\nhel"}, {value => "lo", delay_before => 0.1}]]
 --- response_body eval
 ["rewrite: hello\n", "access: hello\n", "precontent: hello\n"]
 --- error_log
@@ -73,8 +73,8 @@ lua post read for rewrite/access phases
         content_by_lua_block { ngx.say(ngx.req.get_body_data()) }
     }
 --- request eval
-[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.02}],
- [{value => "POST /quick\nhel"}, {value => "lo", delay_before => 0.02}]]
+[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.1}],
+ [{value => "POST /quick\nhel"}, {value => "lo", delay_before => 0.1}]]
 --- response_body eval
 ["hello\ntrue\n", "hello\n"]
 --- no_error_log
@@ -93,7 +93,7 @@ lua post read for rewrite/access phases
     }
 --- raw_request eval
 ["POST /t HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n", "5\r\nhello\r\n0\r\n\r\n"]
---- raw_request_middle_delay: 0.02
+--- raw_request_middle_delay: 0.1
 --- response_body_like: 413
 --- error_code: 413
 --- error_log
@@ -133,7 +133,7 @@ status 408
     }
 --- raw_request eval
 ["POST /t HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n", "5\r\nhello\r\n0\r\n\r\n"]
---- raw_request_middle_delay: 0.02
+--- raw_request_middle_delay: 0.1
 --- response_body_like: 413
 --- error_code: 413
 --- error_log
@@ -173,7 +173,7 @@ status 408
         content_by_lua_block { ngx.say(ngx.req.get_body_data()) }
     }
 --- request eval
-[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.02}]]
+[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.1}]]
 --- response_body
 hello
 --- no_error_log

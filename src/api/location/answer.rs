@@ -1,6 +1,5 @@
 //! Responses of subrequests as Lua tables.
 use super::{Answer, spare};
-use crate::api::response::add_to_table;
 use crate::nginx::headers::response::{self, Derived};
 use crate::vm::Stack;
 
@@ -42,7 +41,7 @@ fn push_headers(answer: &Answer, stack: Stack) {
     for (name, value) in response::all(r) {
         stack.push_bytes(name);
         stack.push_bytes(value);
-        add_to_table(stack, table);
+        stack.add_field(table);
     }
     response::derived(r, |name, value| {
         match value {

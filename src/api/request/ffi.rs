@@ -5,7 +5,8 @@ use core::ffi::c_int;
 use super::MAX_HEADERS;
 use crate::api::ffi::{self, ErrOut, FfiError, Out, Rc, Str};
 use crate::api::text::args::{self, MAX_ARGS, Pairs};
-use crate::nginx::headers::{Mode, request as headers};
+use crate::nginx::headers::Mode;
+use crate::nginx::headers::request::{self as headers, Case};
 use crate::nginx::method::Method;
 use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::{Request, debug};
@@ -65,11 +66,10 @@ unsafe extern "C" fn ngx_http_lua_ffi_req_get_headers(
         // SAFETY: the caller's contract.
         let r = unsafe { ffi::request(r) }?;
         let count = usize::try_from(count).unwrap_or(0);
-        for (i, header) in headers::all(r).take(count).enumerate() {
-            let name = if raw == 0 { header.lowercase } else { header.name };
-            let pair = Pair { key: Str::of(name), value: Str::of(header.value) };
+        let case = if raw == 0 { Case::Lower } else { Case::AsSent };
+        for (i, (name, value)) in headers::all(r, case).take(count).enumerate() {
             // SAFETY: `i` is below `count`.
-            unsafe { pairs.add(i).write(pair) };
+            unsafe { pairs.add(i).write(Pair { key: name.into(), value: value.into() }) };
         }
         Ok(Rc::Ok)
     })

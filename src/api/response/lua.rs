@@ -24,8 +24,14 @@ fn setup(stack: Stack, _: &Found) {
 fn in_any_case(call: &Call<'_>) -> Result<Top> {
     let stack = call.stack();
     let name = call.bytes(2)?;
-    let plain = name.iter().map(|b| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() });
-    stack.raw_field(1, &plain.collect::<Vec<_>>());
+    let plain = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    let mut room = [0; 64];
+    if let Some(room) = room.get_mut(..name.len()) {
+        room.iter_mut().zip(name).for_each(|(to, from)| *to = plain(from));
+        stack.raw_field(1, room);
+    } else {
+        stack.raw_field(1, &name.iter().map(plain).collect::<Vec<_>>());
+    }
     Ok(Top(1))
 }
 
@@ -84,32 +90,7 @@ fn add_listed(stack: Stack, table: i32, r: Request, raw: bool, limit: usize) {
             stack.push_bytes(&lowercase);
         }
         stack.push_bytes(value);
-        add(stack, table);
+        stack.add_field(table);
         debug!(r.log(), "lua response header: \"{}: {}\"", Text(name), Text(value));
-    }
-}
-
-/// Adds a value to the table: a name that comes again has an array of its values. stack: [-2, +0, m]
-pub(crate) fn add(stack: Stack, table: i32) {
-    stack.push_value(-2);
-    stack.raw_get(table);
-    match stack.kind(-1) {
-        Kind::Nil => {
-            stack.pop(1);
-            stack.raw_set(table);
-        }
-        Kind::Table => {
-            stack.insert(-2);
-            stack.raw_seti(-2, stack.raw_len(-2) as i32 + 1);
-            stack.pop(2);
-        }
-        _ => {
-            stack.new_table(4, 0);
-            stack.insert(-2);
-            stack.raw_seti(-2, 1);
-            stack.insert(-2);
-            stack.raw_seti(-2, 2);
-            stack.raw_set(table);
-        }
     }
 }

@@ -2,4 +2,4 @@
 mod ffi;
 mod lua;
 
-pub(crate) use lua::{DOMAIN, add as add_to_table};
+pub(crate) use lua::DOMAIN;

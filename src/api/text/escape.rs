@@ -159,33 +159,54 @@ pub(super) unsafe fn unescape(text: &[u8], out: *mut u8) -> usize {
             if found >= BLOCK {
                 at = at.add(BLOCK);
                 rest = &rest[BLOCK..];
-            } else {
-                let (byte, len) = decode_first(&rest[found..]);
-                at.add(found).write(byte);
-                at = at.add(found + 1);
-                rest = &rest[found + len..];
+                continue;
+            }
+            at = at.add(found);
+            rest = &rest[found..];
+            // Escapes often come in a row.
+            while let [b'%', ..] = rest {
+                let (byte, len) = decode_first(rest);
+                at.write(byte);
+                at = at.add(1);
+                rest = &rest[len..];
             }
         }
     }
-    let mut next = 0;
-    while next < rest.len() {
-        let (byte, len) = match rest[next] {
-            b'%' => decode_first(&rest[next..]),
-            byte => (plus_to_space(byte), 1),
-        };
-        // SAFETY: as above, byte by byte.
-        unsafe {
-            at.write(byte);
-            at = at.add(1);
+    // What is read and what is written keep their distance between two escapes: one index serves both.
+    let (mut next, mut skipped) = (0, 0);
+    while let Some(&byte) = rest.get(next) {
+        let byte = PLAIN[usize::from(byte)];
+        if byte == b'%' {
+            let (decoded, len) = decode_first(&rest[next..]);
+            // SAFETY: as above.
+            unsafe { at.add(next - skipped).write(decoded) };
+            skipped += len - 1;
+            next += len;
+            continue;
         }
-        next += len;
+        // SAFETY: as above.
+        unsafe { at.add(next - skipped).write(byte) };
+        next += 1;
     }
+    // SAFETY: as above.
+    at = unsafe { at.add(next - skipped) };
     // SAFETY: both point into the same room.
     unsafe { at.offset_from_unsigned(out) }
 }
 
+/// Every byte as it is, but `+` as a space.
+const PLAIN: &[u8; 256] = &{
+    let mut plain = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = plus_to_space(byte as u8);
+        byte += 1;
+    }
+    plain
+};
+
 #[inline(always)]
-fn plus_to_space(byte: u8) -> u8 {
+const fn plus_to_space(byte: u8) -> u8 {
     if byte == b'+' { b' ' } else { byte }
 }
 

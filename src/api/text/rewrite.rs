@@ -1,9 +1,9 @@
 //! Copying text in which some bytes become two or three: percent-escapes, backslashes.
 //!
-//! Short text goes through a table byte by byte. Of long text most bytes stay what they are, so whole
-//! blocks are copied and then mended.
+//! Short text goes through a table byte by byte. Of long text most bytes stay what they are: whole blocks
+//! are copied and then mended.
 #![allow(unsafe_code)]
-use super::scan::{self, BLOCK, LONG, Set};
+use super::scan::{self, BLOCK, Set};
 
 /// What a byte becomes: its first bytes, as many as the last one says.
 pub(super) type Piece = [u8; 4];
@@ -40,8 +40,9 @@ pub(super) const fn pieces(ranges: &[(u8, u8)], escapes: &[Piece; 256]) -> [Piec
 #[inline]
 pub(super) unsafe fn rewrite<S: Rewrite>(text: &[u8], out: *mut u8) -> usize {
     let (mut rest, mut at) = (text, out);
-    if text.len() >= LONG {
-        // SAFETY: the caller's contract.
+    #[cfg(target_arch = "x86_64")]
+    if text.len() >= 2 * BLOCK && scan::has_ssse3() {
+        // SAFETY: the caller's contract, and SSSE3 is there.
         (rest, at) = unsafe { rewrite_blocks::<S>(text, out) };
     }
     // What is left never becomes shorter, so a whole piece fits while four bytes are left.
@@ -55,16 +56,23 @@ pub(super) unsafe fn rewrite<S: Rewrite>(text: &[u8], out: *mut u8) -> usize {
         }
         rest = &rest[4..];
     }
+    while let [byte, _, _, _, ..] = *rest {
+        // SAFETY: as said.
+        at = unsafe { put_piece(at, S::piece(byte)) };
+        rest = &rest[1..];
+    }
     for byte in rest {
         let piece = S::piece(*byte);
-        // SAFETY: nothing is written but what the byte becomes.
+        // SAFETY: nothing is written but what the byte becomes: one, two or three bytes.
         unsafe {
             at.write(piece[0]);
-            at = at.add(1);
-            for byte in &piece[1..usize::from(piece[3] & 3)] {
-                at.write(*byte);
-                at = at.add(1);
+            if piece[3] > 1 {
+                at.add(1).write(piece[1]);
             }
+            if piece[3] > 2 {
+                at.add(2).write(piece[2]);
+            }
+            at = at.add(usize::from(piece[3]));
         }
     }
     // SAFETY: both point into the same room.
@@ -75,13 +83,14 @@ pub(super) unsafe fn rewrite<S: Rewrite>(text: &[u8], out: *mut u8) -> usize {
 ///
 /// # Safety
 /// As for [`rewrite`].
-#[inline]
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "ssse3")]
 unsafe fn rewrite_blocks<S: Rewrite>(text: &[u8], out: *mut u8) -> (&[u8], *mut u8) {
     let (mut rest, mut at) = (text, out);
     // What is left never becomes shorter: while two blocks are left, there is a block to read, and
     // room for one, from each byte of the first on.
     while let Some(blocks) = rest.first_chunk::<{ 2 * BLOCK }>() {
-        let mut found = scan::mask::<S>(half(blocks));
+        let mut found = scan::ssse3::mask::<S>(half(blocks));
         let mut done = 0;
         // SAFETY: as said.
         unsafe { put_block(at, blocks, 0) };
@@ -102,6 +111,7 @@ unsafe fn rewrite_blocks<S: Rewrite>(text: &[u8], out: *mut u8) -> (&[u8], *mut 
     (rest, at)
 }
 
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn half(blocks: &[u8; 2 * BLOCK]) -> &[u8; BLOCK] {
     blocks.first_chunk().expect("two blocks hold one")
@@ -109,6 +119,7 @@ fn half(blocks: &[u8; 2 * BLOCK]) -> &[u8; BLOCK] {
 
 /// # Safety
 /// `at` has room for a block; `from` is at most the length of one.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn put_block(at: *mut u8, blocks: &[u8; 2 * BLOCK], from: usize) {
     // SAFETY: the caller's contract.

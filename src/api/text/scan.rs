@@ -1,19 +1,17 @@
 //! Finding bytes of a set, sixteen at a time.
 //!
-//! Not a search library: the sets are a handful of ranges known when compiling, and what is looked at
-//! is short. Every x86-64 has the instructions used here, so nothing is detected at run time; elsewhere
-//! the same masks are made byte by byte.
+//! Not a search library: the sets are known when compiling, and what is looked at is short. Small sets
+//! need nothing but what every x86-64 has. Large ones are looked up by nibbles, which takes SSSE3: where
+//! it is missing, and on other processors, a table does it byte by byte.
 #![allow(unsafe_code)]
 
 pub(super) const BLOCK: usize = 16;
-
-/// From this length on, blocks are worth their set-up.
-pub(super) const LONG: usize = 4 * BLOCK;
 
 /// A set of bytes as ranges, both ends included.
 pub(crate) trait Set {
     const RANGES: &'static [(u8, u8)];
     const TABLE: [bool; 256] = table(Self::RANGES);
+    const NIBBLES: Nibbles = Nibbles::of(&Self::TABLE);
 
     #[inline(always)]
     fn has(byte: u8) -> bool {
@@ -37,13 +35,35 @@ pub(super) const fn table(ranges: &[(u8, u8)]) -> [bool; 256] {
     table
 }
 
-/// All ones where a byte is in the set.
+/// A set of which all or no bytes above ASCII are: `low[n]` has bit h for the byte 0xhn if that is, other
+/// than the bytes above ASCII, in the set or not.
+pub(crate) struct Nibbles {
+    low: [u8; 16],
+    above_ascii: bool,
+}
+
+impl Nibbles {
+    const fn of(table: &[bool; 256]) -> Self {
+        let above_ascii = table[128];
+        let mut low = [0; 16];
+        let mut byte = 0;
+        while byte < 128 {
+            if table[byte] != above_ascii {
+                low[byte & 15] |= 1 << (byte >> 4);
+            }
+            byte += 1;
+        }
+        Self { low, above_ascii }
+    }
+}
+
+/// Bit n says whether byte n is in the set, which is a small one.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn hits<S: Set>(block: &[u8; BLOCK]) -> core::arch::x86_64::__m128i {
+pub(super) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
     use core::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_or_si128, _mm_set1_epi8,
-        _mm_setzero_si128, _mm_sub_epi8,
+        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
+        _mm_set1_epi8, _mm_setzero_si128, _mm_sub_epi8,
     };
     // SAFETY: the block has the 16 bytes that are read, and SSE2 is part of x86-64.
     unsafe {
@@ -59,42 +79,8 @@ fn hits<S: Set>(block: &[u8; BLOCK]) -> core::arch::x86_64::__m128i {
             };
             found = _mm_or_si128(found, hit);
         }
-        found
+        _mm_movemask_epi8(found).cast_unsigned()
     }
-}
-
-/// Bit n says whether byte n is in the set.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(super) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
-    // SAFETY: SSE2 is part of x86-64.
-    unsafe { core::arch::x86_64::_mm_movemask_epi8(hits::<S>(block)).cast_unsigned() }
-}
-
-/// How many bytes are in the set.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-pub(super) fn count<S: Set>(bytes: &[u8]) -> usize {
-    use core::arch::x86_64::{
-        _mm_cvtsi128_si64, _mm_sad_epu8, _mm_setzero_si128, _mm_sub_epi8, _mm_unpackhi_epi64,
-    };
-    let (blocks, rest) =
-        if bytes.len() < LONG { (&[][..], bytes) } else { bytes.as_chunks::<BLOCK>() };
-    let mut total: usize = rest.iter().map(|byte| usize::from(S::has(*byte))).sum();
-    // Each of the 16 sums has room for 255 blocks.
-    for blocks in blocks.chunks(255) {
-        // SAFETY: SSE2 is part of x86-64.
-        unsafe {
-            let mut sums = _mm_setzero_si128();
-            for block in blocks {
-                sums = _mm_sub_epi8(sums, hits::<S>(block));
-            }
-            let halves = _mm_sad_epu8(sums, _mm_setzero_si128());
-            total += _mm_cvtsi128_si64(halves) as usize;
-            total += _mm_cvtsi128_si64(_mm_unpackhi_epi64(halves, halves)) as usize;
-        }
-    }
-    total
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -103,9 +89,82 @@ pub(super) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
     block.iter().enumerate().fold(0, |mask, (n, byte)| mask | u32::from(S::has(*byte)) << n)
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+/// How many bytes are in the set.
+#[inline]
 pub(super) fn count<S: Set>(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| S::has(**byte)).count()
+    #[cfg(target_arch = "x86_64")]
+    if bytes.len() >= BLOCK && has_ssse3() {
+        // SAFETY: SSSE3 is there.
+        return unsafe { ssse3::count::<S>(bytes) };
+    }
+    count_by_table::<S>(bytes)
+}
+
+#[inline(always)]
+fn count_by_table<S: Set>(bytes: &[u8]) -> usize {
+    bytes.iter().map(|byte| usize::from(S::has(*byte))).sum()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn has_ssse3() -> bool {
+    std::arch::is_x86_feature_detected!("ssse3")
+}
+
+/// What works with SSSE3 only.
+#[cfg(target_arch = "x86_64")]
+pub(super) mod ssse3 {
+    use super::{BLOCK, Nibbles, Set, count_by_table};
+    use core::arch::x86_64::{
+        __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128,
+        _mm_movemask_epi8, _mm_sad_epu8, _mm_set1_epi8, _mm_setr_epi8, _mm_setzero_si128,
+        _mm_shuffle_epi8, _mm_srli_epi16, _mm_sub_epi8, _mm_unpackhi_epi64,
+    };
+
+    /// All ones where a byte counts with the bytes above ASCII.
+    #[inline]
+    #[target_feature(enable = "ssse3")]
+    fn as_above_ascii<S: Set>(block: &[u8; BLOCK]) -> __m128i {
+        let nibbles: &'static Nibbles = const { &S::NIBBLES };
+        let bits = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
+        // SAFETY: both have the 16 bytes that are read.
+        let (bytes, low) = unsafe {
+            (_mm_loadu_si128(block.as_ptr().cast()), _mm_loadu_si128(nibbles.low.as_ptr().cast()))
+        };
+        let high = _mm_and_si128(_mm_srli_epi16::<4>(bytes), _mm_set1_epi8(15));
+        let rows = _mm_shuffle_epi8(bits, high);
+        // A byte above ASCII finds 0 here, whatever its low nibble.
+        let columns = _mm_shuffle_epi8(low, bytes);
+        _mm_cmpeq_epi8(_mm_and_si128(rows, columns), _mm_setzero_si128())
+    }
+
+    /// Bit n says whether byte n is in the set.
+    #[inline]
+    #[target_feature(enable = "ssse3")]
+    pub(in super::super) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
+        let mask = _mm_movemask_epi8(as_above_ascii::<S>(block)).cast_unsigned();
+        if S::NIBBLES.above_ascii { mask } else { mask ^ 0xffff }
+    }
+
+    #[target_feature(enable = "ssse3")]
+    pub(super) fn count<S: Set>(bytes: &[u8]) -> usize {
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let mut total = 0;
+        // Each of the 16 sums has room for 255 blocks.
+        for blocks in blocks.chunks(255) {
+            let mut sums = _mm_setzero_si128();
+            for block in blocks {
+                sums = _mm_sub_epi8(sums, as_above_ascii::<S>(block));
+            }
+            let halves = _mm_sad_epu8(sums, _mm_setzero_si128());
+            total += _mm_cvtsi128_si64(halves) as usize;
+            total += _mm_cvtsi128_si64(_mm_unpackhi_epi64(halves, halves)) as usize;
+        }
+        if !S::NIBBLES.above_ascii {
+            total = blocks.len() * BLOCK - total;
+        }
+        total + count_by_table::<S>(rest)
+    }
 }
 
 /// The last, incomplete block, filled up with zeros.
@@ -120,37 +179,45 @@ pub(super) fn last_block(rest: &[u8]) -> [u8; BLOCK] {
 mod tests {
     use super::*;
 
-    struct Some5;
+    enum Some5 {}
     impl Set for Some5 {
-        const RANGES: &'static [(u8, u8)] = &[(b'a', b'c'), (0, 0), (0xff, 0xff)];
+        const RANGES: &'static [(u8, u8)] = &[(b'a', b'c'), (0, 0), (0x80, 0xff)];
+    }
+    enum Some3 {}
+    impl Set for Some3 {
+        const RANGES: &'static [(u8, u8)] = &[(b'&', b'\''), (0x7f, 0x7f)];
     }
 
-    #[test]
-    fn every_byte_is_judged_as_the_table_says() {
+    fn masks_are_those_of_the_table<S: Set>() {
         for byte in 0..=255u8 {
             for n in 0..BLOCK {
                 let mut block = [b'x'; BLOCK];
                 block[n] = byte;
-                assert_eq!(
-                    mask::<Some5>(&block),
-                    u32::from(Some5::has(byte)) << n,
-                    "{byte} at {n}"
-                );
+                let expected = u32::from(S::has(byte)) << n;
+                assert_eq!(mask::<S>(&block), expected, "{byte} at {n}");
+                #[cfg(target_arch = "x86_64")]
+                if has_ssse3() {
+                    // SAFETY: SSSE3 is there.
+                    assert_eq!(unsafe { ssse3::mask::<S>(&block) }, expected, "{byte} at {n}");
+                }
             }
         }
     }
 
     #[test]
-    fn counts_beyond_a_byte() {
-        assert_eq!(count::<Some5>(&[b'a'; 20_003]), 20_003);
+    fn every_byte_is_judged_as_the_table_says() {
+        masks_are_those_of_the_table::<Some5>();
+        masks_are_those_of_the_table::<Some3>();
     }
 
     #[test]
     fn counts_texts_of_any_length() {
         for len in 0..70 {
-            let text: Vec<u8> = (0..len).map(|n| b"xa\0yz"[n as usize % 5]).collect();
-            let expected = text.iter().filter(|byte| Some5::has(**byte)).count();
-            assert_eq!(count::<Some5>(&text), expected, "{len}");
+            let text: Vec<u8> = (0..len).map(|n| b"xa\0&\xe9"[n as usize % 5]).collect();
+            assert_eq!(count::<Some5>(&text), count_by_table::<Some5>(&text), "{len}");
+            assert_eq!(count::<Some3>(&text), count_by_table::<Some3>(&text), "{len}");
         }
+        assert_eq!(count::<Some5>(&[b'a'; 20_003]), 20_003);
+        assert_eq!(count::<Some3>(&[b'a'; 20_003]), 0);
     }
 }

@@ -6,6 +6,7 @@
 use core::ptr;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -231,9 +232,23 @@ fn length_of(r: Request) -> *mut sys::off_t {
 }
 
 fn set_length(r: Request, len: sys::off_t) -> Result<()> {
-    // SAFETY: [request-alive]
-    unsafe { *length_of(r) = len };
-    headers::set(r, b"Content-Length", len.to_string().as_bytes(), Mode::Replace)
+    let mut text = [0; 20];
+    let room = text.len();
+    let mut rest = text.as_mut_slice();
+    let _ = write!(rest, "{len}");
+    let written = room - rest.len();
+    let text = &text[..written];
+    // SAFETY: [request-alive]; header elements live in the request's pool.
+    unsafe {
+        *length_of(r) = len;
+        let header = (*r.as_ptr()).headers_in.content_length;
+        // A subrequest shares its headers with the main request.
+        if !header.is_null() && r.is_main() {
+            (*header).value = r.pool().copy_with_nul(text).ok_or(NotReplaced::NoMemory)?;
+            return Ok(());
+        }
+    }
+    headers::set(r, b"Content-Length", text, Mode::Replace)
         .map_err(|_| NotReplaced::CannotSetLength)
 }
 
@@ -257,18 +272,23 @@ unsafe fn clear(body: RequestBody) {
 
 /// An empty buffer of ours, which is the whole body; memory of an earlier one is given back.
 unsafe fn own_buffer(r: Request, body: RequestBody) -> Result<*mut ngx_buf_t> {
+    #[repr(C)]
+    struct Piece {
+        link: ngx_chain_t,
+        buf: ngx_buf_t,
+    }
     // SAFETY: see above; an all-zero buffer is nginx's own initial state.
     unsafe {
         let pool = r.pool().as_ptr();
         let mut link = (*body).bufs;
         clear(body);
         if link.is_null() || (*(*link).buf).tag != Tag::RequestBody.as_ptr() {
-            link = sys::ngx_alloc_chain_link(pool);
-            let b = sys::ngx_palloc(pool, size_of::<ngx_buf_t>()).cast::<ngx_buf_t>();
-            if link.is_null() || b.is_null() {
+            let place = sys::ngx_palloc(pool, size_of::<Piece>()).cast::<Piece>();
+            if place.is_null() {
                 return Err(NotReplaced::NoMemory);
             }
-            (*link).buf = b;
+            link = &raw mut (*place).link;
+            (*link).buf = &raw mut (*place).buf;
         } else if (*(*link).buf).temporary() != 0 {
             sys::ngx_pfree(pool, (*(*link).buf).start.cast());
         }

@@ -21,10 +21,12 @@ pub(crate) enum Mode {
     Add,
 }
 
-/// A header being written: its strings live in the request's pool.
+/// A header being written: its strings live in the request's pool, and end in NULs.
 struct Entry {
     name: ngx_str_t,
     lowercase: *mut u8,
+    /// Of the name in lower case: nginx looks request headers up by it. Response headers have 1, as
+    /// those that nginx itself adds.
     hash: usize,
     value: ngx_str_t,
 }
@@ -32,23 +34,62 @@ struct Entry {
 impl Entry {
     /// Copies of both strings, with the bytes escaped that would break the message.
     fn new(r: Request, name: &[u8], value: &[u8]) -> Option<Self> {
-        let name = copy_escaped(r, name, IN_NAME)?;
-        let value = copy_escaped(r, value, IN_VALUE)?;
-        let lowercase = r.pool().bytes(name.len)?.as_ptr();
-        // SAFETY: both have `name.len` bytes.
-        let hash = unsafe { sys::ngx_hash_strlow(lowercase, name.data, name.len) };
-        Some(Self { name, lowercase, hash, value })
+        if is_clean(value) {
+            Self::with_clean_value(r, name, value)
+        } else {
+            Self::with_clean_value(
+                r,
+                name,
+                &escape(value, |byte| CLEAN[usize::from(byte)] & VALUE != 0),
+            )
+        }
+    }
+
+    fn with_clean_value(r: Request, name: &[u8], value: &[u8]) -> Option<Self> {
+        let room = r.pool().bytes(2 * name.len() + value.len() + 2)?.as_ptr();
+        // SAFETY: there is room for the name twice and the value, two of them with a NUL.
+        unsafe {
+            let name_copy = room;
+            let value_copy = name_copy.add(name.len() + 1);
+            let lowercase = value_copy.add(value.len() + 1);
+            let mut clean = NAME;
+            for (i, byte) in name.iter().enumerate() {
+                clean &= CLEAN[usize::from(*byte)];
+                lowercase.add(i).write(byte.to_ascii_lowercase());
+            }
+            if clean == 0 {
+                let name = escape(name, |byte| CLEAN[usize::from(byte)] & NAME != 0);
+                return Self::with_clean_value(r, &name, value);
+            }
+            name_copy.copy_from_nonoverlapping(name.as_ptr(), name.len());
+            name_copy.add(name.len()).write(0);
+            value_copy.copy_from_nonoverlapping(value.as_ptr(), value.len());
+            value_copy.add(value.len()).write(0);
+            Some(Self {
+                name: ngx_str_t { len: name.len(), data: name_copy },
+                lowercase,
+                hash: 1,
+                value: ngx_str_t { len: value.len(), data: value_copy },
+            })
+        }
+    }
+
+    /// The name in lower case.
+    fn key(&self) -> &'static [u8] {
+        // SAFETY: made by `new`; the request's pool outlives its use.
+        unsafe { core::slice::from_raw_parts(self.lowercase, self.name.len) }
     }
 
     /// The element that nginx lists: an empty value marks it as removed.
     fn element(&self) -> ngx_table_elt_t {
-        // SAFETY: all-zero is a valid value of this struct.
-        let mut h: ngx_table_elt_t = unsafe { core::mem::zeroed() };
-        h.key = self.name;
-        h.lowcase_key = self.lowercase;
-        h.value = self.value;
-        h.hash = if self.value.len == 0 { 0 } else { self.hash };
-        h
+        ngx_table_elt_t {
+            hash: if self.value.len == 0 { 0 } else { self.hash },
+            key: self.name,
+            value: self.value,
+            lowcase_key: self.lowercase,
+            #[cfg(ngx_linked_headers)]
+            next: core::ptr::null_mut(),
+        }
     }
 
     /// # Safety
@@ -144,48 +185,53 @@ unsafe fn has_name(h: *const ngx_table_elt_t, name: &[u8]) -> bool {
     unsafe { sys::str_bytes((*h).key) }.eq_ignore_ascii_case(name)
 }
 
-/// The bytes that are escaped in names (not those of tokens), and in values (control bytes but tab).
-const IN_NAME: u8 = 1;
-const IN_VALUE: u8 = 2;
+/// The bytes that stay as they are in names (those of tokens), and in values (all but control bytes,
+/// of which a tab stays as well).
+const NAME: u8 = 1;
+const VALUE: u8 = 2;
 
-const ESCAPED: [u8; 256] = {
-    let mut table = [0; 256];
+static CLEAN: [u8; 256] = {
+    let mut table = [NAME | VALUE; 256];
     let mut byte = 0;
     while byte < 256 {
         if byte <= 0x20 || byte >= 0x7f {
-            table[byte] |= IN_NAME;
+            table[byte] &= VALUE;
         }
         if byte < 0x20 && byte != 0x09 || byte == 0x7f {
-            table[byte] |= IN_VALUE;
+            table[byte] = 0;
         }
         byte += 1;
     }
     let separators = b"\"(),/:;<=>?@[\\]{}";
     let mut i = 0;
     while i < separators.len() {
-        table[separators[i] as usize] |= IN_NAME;
+        table[separators[i] as usize] = VALUE;
         i += 1;
     }
     table
 };
 
-fn is_clean(text: &[u8], place: u8) -> bool {
-    text.iter().fold(0, |seen, byte| seen | ESCAPED[usize::from(*byte)]) & place == 0
-}
-
-/// A copy of `text` in the request's pool, NUL-terminated, with unsafe bytes as `%XX`.
-fn copy_escaped(r: Request, text: &[u8], place: u8) -> Option<ngx_str_t> {
-    if is_clean(text, place) {
-        return r.pool().copy_with_nul(text);
+/// Whether `value` can be sent as it is.
+fn is_clean(value: &[u8]) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    // Eight bytes at a time: none may be below 0x20 or be 0x7f.
+    let (words, rest) = value.as_chunks::<8>();
+    let mut suspects = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let del = word ^ (ONES * 0x7f);
+        let low = word.wrapping_sub(ONES * 0x20) & !word;
+        suspects |= (low | (del.wrapping_sub(ONES) & !del)) & (ONES * 0x80);
     }
-    r.pool().copy_with_nul(&escape(text, place))
+    let plain = rest.iter().all(|byte| CLEAN[usize::from(*byte)] & VALUE != 0);
+    plain && (suspects == 0 || value.iter().all(|byte| CLEAN[usize::from(*byte)] & VALUE != 0))
 }
 
-fn escape(text: &[u8], place: u8) -> Vec<u8> {
+fn escape(text: &[u8], stays: impl Fn(u8) -> bool) -> Vec<u8> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut escaped = Vec::with_capacity(text.len() * 2);
     for &byte in text {
-        if ESCAPED[usize::from(byte)] & place == 0 {
+        if stays(byte) {
             escaped.push(byte);
         } else {
             escaped.extend([b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
@@ -198,11 +244,27 @@ fn escape(text: &[u8], place: u8) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    fn escaped(text: &[u8], place: u8) -> Vec<u8> {
+        escape(text, |byte| CLEAN[usize::from(byte)] & place != 0)
+    }
+
     #[test]
     fn escapes() {
-        assert_eq!(escape(b"X-A b\n\xe9", IN_NAME), b"X-A%20b%0A%E9");
-        assert_eq!(escape(b"a\r\n\tb\x7f\xe9", IN_VALUE), b"a%0D%0A\tb%7F\xe9");
-        assert!(is_clean(b"x-a|b~!", IN_NAME) && !is_clean(b"a:", IN_NAME));
-        assert!(is_clean(b"text/html; q=\"1\" \xe9", IN_VALUE) && !is_clean(b"a\0", IN_VALUE));
+        assert_eq!(escaped(b"X-A b\n\xe9", NAME), b"X-A%20b%0A%E9");
+        assert_eq!(escaped(b"x-a|b~!", NAME), b"x-a|b~!");
+        assert_eq!(escaped(b"a\r\n\tb\x7f\xe9", VALUE), b"a%0D%0A\tb%7F\xe9");
+    }
+
+    #[test]
+    fn clean_values() {
+        for byte in 0..=255u8 {
+            for at in 0..18 {
+                let mut value = *b"text/html; \xe9\x80\xff~!@ ";
+                value[at] = byte;
+                let expected = CLEAN[usize::from(byte)] & VALUE != 0;
+                assert_eq!(is_clean(&value), expected, "{byte} at {at}");
+            }
+        }
+        assert!(is_clean(b"") && is_clean(b"a\tb") && !is_clean(b"\0"));
     }
 }

@@ -10,13 +10,6 @@ use crate::nginx::sys::{self, ngx_http_headers_in_t as HeadersIn, ngx_list_part_
 use crate::nginx::sys::{ngx_str_t, ngx_table_elt_t};
 use crate::nginx::{Request, browser::Browser, variable};
 
-/// A header that nginx knows.
-struct Known {
-    name: &'static str,
-    place: Place,
-    meaning: Meaning,
-}
-
 /// Where nginx keeps a header besides the list.
 #[derive(Clone, Copy)]
 enum Place {
@@ -39,60 +32,58 @@ enum Meaning {
 }
 
 macro_rules! known {
-    ($name:literal, $place:ident($field:ident) $(, $meaning:ident)?) => {
-        Known {
-            name: $name,
-            place: Place::$place(offset_of!(HeadersIn, $field)),
-            meaning: known!(@ $($meaning)?),
+    ($name:expr; $($(#[$cfg:meta])* $($text:literal)|+ => $place:ident($field:ident) $meaning:ident,)*) => {
+        match $name {
+            $($(#[$cfg])* $($text)|+ => {
+                (Place::$place(offset_of!(HeadersIn, $field)), Meaning::$meaning)
+            })*
+            _ => (Place::List, Meaning::Nothing),
         }
     };
-    (@) => { Meaning::Nothing };
-    (@ $meaning:ident) => { Meaning::$meaning };
 }
 
-const KNOWN: &[Known] = &[
-    known!("host", Slot(host), Host),
-    known!("connection", Slot(connection), Connection),
-    known!("if-modified-since", Slot(if_modified_since)),
-    known!("if-unmodified-since", Slot(if_unmodified_since)),
-    known!("if-match", Slot(if_match)),
-    known!("if-none-match", Slot(if_none_match)),
-    known!("user-agent", Slot(user_agent), UserAgent),
-    known!("referer", Slot(referer)),
-    known!("content-length", Slot(content_length), ContentLength),
-    known!("content-type", Slot(content_type)),
-    known!("range", Slot(range)),
-    known!("if-range", Slot(if_range)),
-    known!("transfer-encoding", Slot(transfer_encoding)),
-    known!("expect", Slot(expect)),
-    known!("upgrade", Slot(upgrade)),
-    #[cfg(ngx_feature = "http_gzip")]
-    known!("accept-encoding", Slot(accept_encoding)),
-    #[cfg(ngx_feature = "http_gzip")]
-    known!("via", Slot(via)),
-    known!("authorization", Slot(authorization)),
-    known!("keep-alive", Slot(keep_alive)),
-    #[cfg(ngx_feature = "http_x_forwarded_for")]
-    known!("x-forwarded-for", Several(x_forwarded_for)),
-    #[cfg(ngx_feature = "http_realip")]
-    known!("x-real-ip", Slot(x_real_ip)),
-    #[cfg(ngx_feature = "http_dav")]
-    known!("depth", Slot(depth)),
-    #[cfg(ngx_feature = "http_dav")]
-    known!("destination", Slot(destination)),
-    #[cfg(ngx_feature = "http_dav")]
-    known!("overwrite", Slot(overwrite)),
-    #[cfg(ngx_feature = "http_dav")]
-    known!("date", Slot(date)),
-    #[cfg(ngx_linked_headers)]
-    known!("cookie", Several(cookie)),
-    #[cfg(not(ngx_linked_headers))]
-    known!("cookie", Several(cookies)),
-];
-
+/// What nginx knows of the header with this name in lower case.
+#[rustfmt::skip]
 fn known(name: &[u8]) -> (Place, Meaning) {
-    let found = KNOWN.iter().find(|known| known.name.as_bytes().eq_ignore_ascii_case(name));
-    found.map_or((Place::List, Meaning::Nothing), |known| (known.place, known.meaning))
+    known! { name;
+        b"host" => Slot(host) Host,
+        b"connection" => Slot(connection) Connection,
+        b"if-modified-since" => Slot(if_modified_since) Nothing,
+        b"if-unmodified-since" => Slot(if_unmodified_since) Nothing,
+        b"if-match" => Slot(if_match) Nothing,
+        b"if-none-match" => Slot(if_none_match) Nothing,
+        b"user-agent" => Slot(user_agent) UserAgent,
+        b"referer" => Slot(referer) Nothing,
+        b"content-length" => Slot(content_length) ContentLength,
+        b"content-type" => Slot(content_type) Nothing,
+        b"range" => Slot(range) Nothing,
+        b"if-range" => Slot(if_range) Nothing,
+        b"transfer-encoding" => Slot(transfer_encoding) Nothing,
+        b"expect" => Slot(expect) Nothing,
+        b"upgrade" => Slot(upgrade) Nothing,
+        #[cfg(ngx_feature = "http_gzip")]
+        b"accept-encoding" => Slot(accept_encoding) Nothing,
+        #[cfg(ngx_feature = "http_gzip")]
+        b"via" => Slot(via) Nothing,
+        b"authorization" => Slot(authorization) Nothing,
+        b"keep-alive" => Slot(keep_alive) Nothing,
+        #[cfg(ngx_feature = "http_x_forwarded_for")]
+        b"x-forwarded-for" => Several(x_forwarded_for) Nothing,
+        #[cfg(ngx_feature = "http_realip")]
+        b"x-real-ip" => Slot(x_real_ip) Nothing,
+        #[cfg(ngx_feature = "http_dav")]
+        b"depth" => Slot(depth) Nothing,
+        #[cfg(ngx_feature = "http_dav")]
+        b"destination" => Slot(destination) Nothing,
+        #[cfg(ngx_feature = "http_dav")]
+        b"overwrite" => Slot(overwrite) Nothing,
+        #[cfg(ngx_feature = "http_dav")]
+        b"date" => Slot(date) Nothing,
+        #[cfg(ngx_linked_headers)]
+        b"cookie" => Several(cookie) Nothing,
+        #[cfg(not(ngx_linked_headers))]
+        b"cookie" => Several(cookies) Nothing,
+    }
 }
 
 /// How many headers the request has.
@@ -101,24 +92,23 @@ pub(crate) fn count(r: Request) -> usize {
     unsafe { count_of(list(r)) }
 }
 
-/// A request header; its strings live as long as the request.
-pub(crate) struct Header {
-    pub(crate) name: &'static [u8],
-    pub(crate) lowercase: &'static [u8],
-    pub(crate) value: &'static [u8],
+/// How names are given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Case {
+    AsSent,
+    Lower,
 }
 
-/// The headers in the order they came in.
-pub(crate) fn all(r: Request) -> impl Iterator<Item = Header> {
+/// The headers in the order they came in, by name and value; both live as long as the request.
+pub(crate) fn all(r: Request, case: Case) -> impl Iterator<Item = (ngx_str_t, ngx_str_t)> {
     // SAFETY: [request-alive]; nginx lowers the case of names into memory of the same length.
     unsafe {
-        Elements::of(list(r)).map(|h| {
-            let name = sys::str_bytes((*h).key);
-            let lowercase = match (*h).lowcase_key {
-                lowercase if lowercase.is_null() => name,
-                data => sys::str_bytes(ngx_str_t { data, len: name.len() }),
-            };
-            Header { name, lowercase, value: sys::str_bytes((*h).value) }
+        Elements::of(list(r)).map(move |h| {
+            let mut name = (*h).key;
+            if case == Case::Lower && !(*h).lowcase_key.is_null() {
+                name.data = (*h).lowcase_key;
+            }
+            (name, (*h).value)
         })
     }
 }
@@ -132,8 +122,9 @@ pub(crate) fn set(r: Request, name: &[u8], value: &[u8], mode: Mode) -> Result<(
             return Ok(());
         }
         own_list(r)?;
-        let entry = Entry::new(r, name, value).ok_or(NotSet)?;
-        let (place, meaning) = known(sys::str_bytes(entry.name));
+        let mut entry = Entry::new(r, name, value).ok_or(NotSet)?;
+        entry.hash = sys::ngx_hash_key(entry.lowercase, entry.name.len);
+        let (place, meaning) = known(entry.key());
         match meaning {
             Meaning::Nothing => {}
             Meaning::Host => derive_host(r, entry.value)?,
@@ -574,10 +565,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_names_in_any_case() {
-        assert!(matches!(known(b"HOST"), (Place::Slot(_), Meaning::Host)));
-        assert!(matches!(known(b"Cookie"), (Place::Several(_), Meaning::Nothing)));
-        assert!(matches!(known(b"X-Host"), (Place::List, Meaning::Nothing)));
+    fn known_names() {
+        assert!(matches!(known(b"host"), (Place::Slot(_), Meaning::Host)));
+        assert!(matches!(known(b"cookie"), (Place::Several(_), Meaning::Nothing)));
+        assert!(matches!(known(b"x-host"), (Place::List, Meaning::Nothing)));
     }
 
     #[test]

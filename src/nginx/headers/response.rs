@@ -26,28 +26,26 @@ macro_rules! slot {
     };
 }
 
-const SPECIAL: &[(&str, Special)] = &[
-    ("server", slot!(server)),
-    ("date", slot!(date)),
-    ("content-encoding", slot!(content_encoding)),
-    ("location", Special::Location),
-    ("refresh", slot!(refresh)),
-    ("last-modified", Special::LastModified),
-    ("content-range", slot!(content_range)),
-    ("accept-ranges", slot!(accept_ranges)),
-    ("www-authenticate", slot!(www_authenticate)),
-    ("expires", slot!(expires)),
-    ("e-tag", slot!(etag)),
-    ("etag", slot!(etag)),
-    ("content-length", Special::ContentLength),
-    ("content-type", Special::ContentType),
-    ("cache-control", Special::Several(offset_of!(HeadersOut, cache_control))),
-    ("link", Special::Several(offset_of!(HeadersOut, link))),
-];
-
+/// What nginx makes of the header with this name in lower case.
 fn special(name: &[u8]) -> Option<Special> {
-    let found = SPECIAL.iter().find(|(n, _)| n.as_bytes().eq_ignore_ascii_case(name));
-    found.map(|(_, special)| *special)
+    Some(match name {
+        b"server" => slot!(server),
+        b"date" => slot!(date),
+        b"content-encoding" => slot!(content_encoding),
+        b"location" => Special::Location,
+        b"refresh" => slot!(refresh),
+        b"last-modified" => Special::LastModified,
+        b"content-range" => slot!(content_range),
+        b"accept-ranges" => slot!(accept_ranges),
+        b"www-authenticate" => slot!(www_authenticate),
+        b"expires" => slot!(expires),
+        b"e-tag" | b"etag" => slot!(etag),
+        b"content-length" => Special::ContentLength,
+        b"content-type" => Special::ContentType,
+        b"cache-control" => Special::Several(offset_of!(HeadersOut, cache_control)),
+        b"link" => Special::Several(offset_of!(HeadersOut, link)),
+        _ => return None,
+    })
 }
 
 /// Whether `name` is the header that names the type of the body.
@@ -60,7 +58,7 @@ pub(crate) fn set(r: Request, name: &[u8], value: &[u8], mode: Mode) -> Result<(
     let entry = Entry::new(r, name, value).ok_or(NotSet)?;
     // SAFETY: [request-alive]; the entry's strings live in the request's pool.
     unsafe {
-        match special(sys::str_bytes(entry.name)) {
+        match special(entry.key()) {
             None => set_plain(r, &entry, ptr::null_mut(), mode, true),
             Some(Special::Slot(at)) => set_slot(r, &entry, at, mode),
             Some(Special::Several(at)) => set_several(r, &entry, at, mode),
@@ -178,29 +176,20 @@ pub(crate) enum Derived<'a> {
     Number(i64),
 }
 
-/// nginx's hash of `location`.
-const LOCATION_HASH: usize = {
-    let (name, mut hash, mut i) = (b"location", 0usize, 0);
-    while i < name.len() {
-        hash = hash.wrapping_mul(31).wrapping_add(name[i] as usize);
-        i += 1;
-    }
-    hash
-};
-
 /// Adds a Location header for a redirect. nginx learns of it unless it is a path, which nginx would
 /// make absolute.
 pub(crate) fn add_location(r: Request, uri: &[u8]) -> Result<(), NotSet> {
     let entry = Entry {
         name: sys::str_of(b"Location"),
         lowercase: b"location".as_ptr().cast_mut(),
-        hash: LOCATION_HASH,
+        hash: 1,
         value: r.pool().copy_with_nul(uri).ok_or(NotSet)?,
     };
     // SAFETY: [request-alive]; nginx does not write to a header's name.
     unsafe {
         let h = entry.push(list(r))?;
-        (*h).hash = LOCATION_HASH;
+        // Also if it leads nowhere.
+        (*h).hash = 1;
         if !uri.is_empty() && uri[0] != b'/' {
             (*out(r)).location = h;
         }
@@ -216,7 +205,7 @@ unsafe fn complete_location(r: Request) {
             && sys::str_bytes(location.value).first() == Some(&b'/')
         {
             location.key = sys::str_of(b"Location");
-            location.hash = LOCATION_HASH;
+            location.hash = 1;
         }
     }
 }
@@ -455,9 +444,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn special_names_in_any_case() {
-        assert!(special(b"Content-Type").is_some_and(|s| matches!(s, Special::ContentType)));
-        assert!(special(b"CACHE-control").is_some_and(|s| matches!(s, Special::Several(_))));
-        assert!(special(b"X-Content-Type").is_none());
+    fn special_names() {
+        assert!(special(b"content-type").is_some_and(|s| matches!(s, Special::ContentType)));
+        assert!(special(b"cache-control").is_some_and(|s| matches!(s, Special::Several(_))));
+        assert!(special(b"x-content-type").is_none());
     }
 }

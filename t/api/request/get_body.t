@@ -59,7 +59,7 @@ hello
     }
 --- raw_request eval
 ["POST /t HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n", "2\r\n, \r\n5\r\nworld\r\n0\r\n\r\n"]
---- raw_request_middle_delay: 0.02
+--- raw_request_middle_delay: 0.1
 --- response_body
 hello, world
 hel hello, world

@@ -67,11 +67,11 @@ nil nil
         }
     }
 --- request eval
-[[{value => "POST /t?p=server_rewrite\nhel"}, {value => "lo", delay_before => 0.02}],
- [{value => "POST /t?p=rewrite\nhel"}, {value => "lo", delay_before => 0.02}],
- [{value => "POST /t?p=access\nhel"}, {value => "lo", delay_before => 0.02}],
- [{value => "POST /t?p=precontent\nhel"}, {value => "lo", delay_before => 0.02}],
- [{value => "POST /t?p=content\nhel"}, {value => "lo", delay_before => 0.02}]]
+[[{value => "POST /t?p=server_rewrite\nhel"}, {value => "lo", delay_before => 0.1}],
+ [{value => "POST /t?p=rewrite\nhel"}, {value => "lo", delay_before => 0.1}],
+ [{value => "POST /t?p=access\nhel"}, {value => "lo", delay_before => 0.1}],
+ [{value => "POST /t?p=precontent\nhel"}, {value => "lo", delay_before => 0.1}],
+ [{value => "POST /t?p=content\nhel"}, {value => "lo", delay_before => 0.1}]]
 --- response_body eval
 ["server_rewrite: hello\n", "rewrite: hello\n", "access: hello\n", "precontent: hello\n", "content: hello\n"]
 --- error_log
@@ -98,7 +98,7 @@ lua req body post read, c:1
     }
 --- raw_request eval
 ["POST /t HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", "lo\r\n7\r\n, world\r\n", "0\r\n\r\n"]
---- raw_request_middle_delay: 0.02
+--- raw_request_middle_delay: 0.1
 --- response_body
 nil
 hello, world chunked
@@ -122,7 +122,7 @@ a client request body is buffered to a temporary file
         }
     }
 --- request eval
-[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.02}]]
+[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.1}]]
 --- response_body
 hello end
 --- no_error_log
@@ -140,7 +140,7 @@ hello end
     }
 --- raw_request eval
 ["POST /t HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe", "lloPOST /t HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab", "GET /t HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"]
---- raw_request_middle_delay: 0.02
+--- raw_request_middle_delay: 0.1
 --- response_body_like: ^hello;
 --- error_log
 lua read buffered request body requires I/O interruptions
@@ -253,7 +253,7 @@ not reached
     }
 --- raw_request eval
 ["POST /t HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n", "5\r\nhello\r\n0\r\n\r\n"]
---- raw_request_middle_delay: 0.02
+--- raw_request_middle_delay: 0.1
 --- response_body_like: 413
 --- error_code: 413
 --- error_log
@@ -282,7 +282,7 @@ not reached
     }
 --- raw_request eval
 ["POST /t HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n", "5\r\nhello\r\n0\r\n\r\n"]
---- raw_request_middle_delay: 0.02
+--- raw_request_middle_delay: 0.1
 --- response_body_like: too large for us
 --- error_code: 413
 --- no_error_log
@@ -363,7 +363,7 @@ hello
         }
     }
 --- request eval
-[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.02}]]
+[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.1}]]
 --- response_body
 1: hello
 2: hello
@@ -388,7 +388,7 @@ hello
         content_by_lua_block { ngx.say(ngx.ctx.body) }
     }
 --- request eval
-[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.02}]]
+[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.1}]]
 --- response_body
 hello
 --- no_error_log
@@ -515,7 +515,7 @@ lua deleting light thread
     }
 --- raw_request eval
 ["POST /t HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nhel", "lo"]
---- raw_request_middle_delay: 0.02
+--- raw_request_middle_delay: 0.1
 --- response_body
 slept
 --- no_error_log
@@ -536,7 +536,7 @@ slept
     }
 --- raw_request eval
 ["POST /t HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel", "lo"]
---- raw_request_middle_delay: 0.01
+--- raw_request_middle_delay: 0.1
 --- timeout: 0.05
 --- abort
 --- ignore_response

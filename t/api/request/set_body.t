@@ -279,7 +279,7 @@ hello
         }
     }
 --- request eval
-[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.02}]]
+[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.1}]]
 --- response_body
 request body already discarded asynchronously
 request body already discarded asynchronously
@@ -342,7 +342,7 @@ finish_body: expecting 0 argument but seen 1
         }
     }
 --- request eval
-[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.02}]]
+[[{value => "POST /t\nhel"}, {value => "lo", delay_before => 0.1}]]
 --- response_body
 request body not read yet
 request body not read yet

@@ -1,0 +1,294 @@
+//! `ngx.timer.at`, `ngx.timer.every`, `ngx.timer.pending_count`, `ngx.timer.running_count`.
+//!
+//! A pending timer is its event and a coroutine with the function and the arguments on its stack. What
+//! stands for a request is made when it fires. When the worker begins to exit, pending timers fire at
+//! once, prematurely.
+use core::cell::Cell;
+use core::ptr::NonNull;
+
+use super::Domain;
+use crate::conf::MainConf;
+use crate::coroutine::{Co, RequestCtx, Run, disabled, lease, request_of};
+use crate::nginx::detached::{Confs, Detached};
+use crate::nginx::event::Delay;
+use crate::nginx::{Level, Log, Msec, Phase, Timer, debug, exit, process};
+use crate::vm::{Call, Error, Kind, Result, Vm, lua_fn, traceback};
+
+pub(crate) const DOMAIN: Domain = Domain {
+    functions: &[
+        (c"timer", c"at", lua_fn!(at)),
+        (c"timer", c"every", lua_fn!(every)),
+        (c"timer", c"pending_count", lua_fn!(pending_count)),
+        (c"timer", c"running_count", lua_fn!(running_count)),
+    ],
+    setup: None,
+};
+
+/// A timer that has not fired. It owns itself: a box whose address its event and its neighbours have.
+struct Pending {
+    timer: Timer<NonNull<Pending>>,
+    co: Co,
+    vm: Vm,
+    confs: Confs,
+    conf: &'static MainConf,
+    /// For the next one, of `ngx.timer.every`.
+    interval: Option<Msec>,
+    /// `ngx.timer` and the addresses of the request that made it.
+    context: Box<[u8]>,
+    previous: Cell<Option<NonNull<Pending>>>,
+    next: Cell<Option<NonNull<Pending>>>,
+}
+
+/// Every pending timer of the process.
+struct All(Cell<Option<NonNull<Pending>>>);
+
+static ALL: All = All(Cell::new(None));
+
+#[allow(unsafe_code)]
+// SAFETY: [single-thread]
+unsafe impl Sync for All {}
+
+#[allow(unsafe_code)]
+// SAFETY (every block of this impl): pending timers are alive while they are linked.
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl Pending {
+    /// Arms a timer, which lives until it fires.
+    fn start(mut self: Box<Self>, delay: Delay) {
+        let first = ALL.0.get();
+        self.next.set(first);
+        self.conf.pending_timers.set(self.conf.pending_timers.get() + 1);
+        lease::retain(self.vm);
+        let this = NonNull::from(&mut *self);
+        self.timer.aim(this);
+        self.timer.arm(delay);
+        ALL.0.set(Some(NonNull::from(Box::leak(self))));
+        if let Some(first) = first {
+            unsafe { first.as_ref() }.previous.set(Some(this));
+        }
+    }
+
+    /// Takes a timer out of the list; it is no longer pending.
+    fn take(this: NonNull<Self>) -> Box<Self> {
+        let pending = unsafe { Box::from_raw(this.as_ptr()) };
+        let (previous, next) = (pending.previous.get(), pending.next.get());
+        match previous {
+            Some(previous) => unsafe { previous.as_ref() }.next.set(next),
+            None => ALL.0.set(next),
+        }
+        if let Some(next) = next {
+            unsafe { next.as_ref() }.previous.set(previous);
+        }
+        pending.conf.pending_timers.set(pending.conf.pending_timers.get() - 1);
+        pending
+    }
+}
+
+fn main_conf(call: &Call<'_>) -> Result<&'static MainConf> {
+    let r = request_of(call.stack()).ok_or(Error::raise("no request"))?;
+    Ok(MainConf::of(r))
+}
+
+fn pending_count(call: &Call<'_>) -> Result<f64> {
+    Ok(main_conf(call)?.pending_timers.get() as f64)
+}
+
+fn running_count(call: &Call<'_>) -> Result<f64> {
+    Ok(main_conf(call)?.running_timers.get() as f64)
+}
+
+fn at(call: &Call<'_>) -> Result<i32> {
+    let delay = read_delay(call)?;
+    start(call, delay, None)
+}
+
+fn every(call: &Call<'_>) -> Result<i32> {
+    let delay = read_delay(call)?;
+    if delay.0 == 0 {
+        return Err(Error::raise("delay cannot be zero"));
+    }
+    start(call, delay, Some(delay))
+}
+
+fn read_delay(call: &Call<'_>) -> Result<Msec> {
+    let args = call.count();
+    if args < 2 {
+        let message = format!("expecting at least 2 arguments but got {args}");
+        return Err(Error::Raise(message.into()));
+    }
+    // Reference: wraps a negative delay around to years.
+    Ok(Msec::from_secs(call.number(1)?).unwrap_or(Msec(0)))
+}
+
+fn start(call: &Call<'_>, delay: Msec, interval: Option<Msec>) -> Result<i32> {
+    let stack = call.stack();
+    if call.kind(2) != Kind::Function || stack.is_c_function(2) {
+        return Err(Error::arg(2, "Lua function expected"));
+    }
+    let r = request_of(stack).ok_or(Error::raise("no request"))?;
+    let ctx = RequestCtx::of(r).ok_or(Error::raise("no request ctx found"))?;
+    if ctx.phase() == Phase::ExitWorker {
+        return Err(Error::Raise(disabled(ctx.phase()).into()));
+    }
+    if process::exiting() && delay.0 > 0 {
+        return Err(Error::fail("process exiting"));
+    }
+    let conf = MainConf::of(r);
+    if conf.pending_timers.get() >= conf.max_pending_timers {
+        return Err(Error::fail("too many pending timers"));
+    }
+    if !conf.watches_exit.get() {
+        debug!(Log::cycle(), "lua creating fake watcher connection");
+        exit::on_exit(abort_pending).ok_or(Error::raise("no memory"))?;
+        conf.watches_exit.set(true);
+    }
+    let co = ctx.prepare_entry(stack, 2);
+    let pending = Box::new(Pending {
+        timer: Timer::new(Log::cycle(), NonNull::dangling(), on_timer),
+        co,
+        vm: ctx.vm,
+        confs: Confs::of(r),
+        conf,
+        interval,
+        context: context_text(r.addresses()),
+        previous: Cell::new(None),
+        next: Cell::new(None),
+    });
+    debug!(
+        Log::cycle(),
+        "created timer (co: {:p} delay: {} ms): sz={}",
+        co.stack().as_ptr(),
+        delay.0,
+        co.stack().top()
+    );
+    pending.start(when(delay));
+    Ok(1)
+}
+
+/// Without a delay a timer fires in the next round of the event loop.
+fn when(delay: Msec) -> Delay {
+    if delay.0 == 0 && !process::exiting() { Delay::NextRound } else { Delay::After(delay) }
+}
+
+fn context_text((client, server): (&[u8], &[u8])) -> Box<[u8]> {
+    let mut text = b"ngx.timer".to_vec();
+    for (name, address) in [(b", client: ", client), (b", server: ", server)] {
+        if !address.is_empty() {
+            text.extend_from_slice(name);
+            text.extend_from_slice(address);
+        }
+    }
+    text.into()
+}
+
+fn on_timer(this: NonNull<Pending>) {
+    fire(Pending::take(this), false);
+}
+
+/// The worker begins to exit: what is pending fires now. Timers made meanwhile fire by themselves.
+fn abort_pending() {
+    debug!(Log::cycle(), "lua abort pending timers");
+    let mut pending = Vec::new();
+    while let Some(this) = ALL.0.get() {
+        pending.push(Pending::take(this));
+    }
+    debug!(Log::cycle(), "lua found {} pending timers to be aborted prematurely", pending.len());
+    for timer in pending.into_iter().rev() {
+        fire(timer, true);
+    }
+}
+
+fn fire(pending: Box<Pending>, premature: bool) {
+    debug!(Log::cycle(), "lua ngx.timer expired");
+    let Pending { co, vm, confs, conf, interval, ref context, .. } = *pending;
+    if let Some(interval) = interval.filter(|_| !process::exiting()) {
+        start_next(&pending, interval);
+    }
+    let context = context.clone();
+    // The event is disarmed, and its memory given back, before Lua runs.
+    drop(pending);
+    let running = conf.running_timers.get();
+    if running >= conf.max_running_timers {
+        let why = format!("{} lua_max_running_timers are not enough", conf.max_running_timers);
+        refuse(vm, co, &why);
+        return;
+    }
+    let detached = Detached::new(&confs, Some(&context));
+    let ctx = detached.as_ref().and_then(|d| RequestCtx::create(d.request(), vm));
+    let (Some(detached), Some(ctx)) = (detached, ctx) else {
+        refuse(vm, co, "could not create fake request");
+        return;
+    };
+    detached.release();
+    conf.running_timers.set(running + 1);
+    ctx.adopt(co, Phase::Timer, drive);
+    let stack = co.stack();
+    stack.push_boolean(premature);
+    stack.insert(2);
+    let run = match ctx.run(co, stack.top() - 1) {
+        Run::Suspended => ctx.run_ready(),
+        ended => ended,
+    };
+    conclude(ctx, run);
+}
+
+/// The next timer of `ngx.timer.every`, with the same function and arguments.
+fn start_next(pending: &Pending, interval: Msec) {
+    let stack = pending.co.stack();
+    let values = stack.top();
+    if !stack.reserve(values) {
+        return;
+    }
+    for i in 1..=values {
+        stack.push_value(i);
+    }
+    let co = Co::entry(pending.vm);
+    stack.move_to(co.stack(), values);
+    debug!(
+        Log::cycle(),
+        "created next timer (co: {:p} delay: {} ms)",
+        co.stack().as_ptr(),
+        interval.0
+    );
+    Box::new(Pending {
+        timer: Timer::new(Log::cycle(), NonNull::dangling(), on_timer),
+        co,
+        vm: pending.vm,
+        confs: pending.confs,
+        conf: pending.conf,
+        interval: Some(interval),
+        context: pending.context.clone(),
+        previous: Cell::new(None),
+        next: Cell::new(None),
+    })
+    .start(Delay::After(interval));
+}
+
+fn refuse(vm: Vm, co: Co, why: &str) {
+    let (source, line) = traceback::definition(co.stack(), 1);
+    Log::cycle().print(
+        Level::Alert,
+        format_args!("lua failed to run timer with function defined at {source}:{line}: {why}"),
+    );
+    RequestCtx::discard_entry(vm, co);
+    lease::release(vm);
+}
+
+/// Runs what is ready after a wake-up.
+fn drive(ctx: &RequestCtx) {
+    let run = ctx.run_ready();
+    conclude(ctx, run);
+}
+
+/// Ends the detached request, unless coroutines wait.
+fn conclude(ctx: &RequestCtx, run: Run) {
+    if run == Run::Suspended {
+        return;
+    }
+    let (request, vm) = (ctx.request, ctx.vm);
+    let conf = MainConf::of(request);
+    debug!(request.log(), "http lua close fake request");
+    debug!(request.log(), "http lua close fake http connection {:p}", request.connection());
+    drop(Detached::reclaim(request));
+    conf.running_timers.set(conf.running_timers.get() - 1);
+    lease::release(vm);
+}
