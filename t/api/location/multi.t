@@ -140,8 +140,8 @@ it ran
                 ngx.flush(true)
                 return ngx.location.capture("/sub?t=0").body
             end
-            local a = ngx.thread.spawn(get, 0.02)
-            local b = ngx.thread.spawn(get, 0.01)
+            local a = ngx.thread.spawn(get, 0.15)
+            local b = ngx.thread.spawn(get, 0.05)
             ngx.say("main ", ngx.location.capture("/sub?t=0").body)
             ngx.say(ngx.thread.wait(b))
             ngx.say(ngx.thread.wait(a))
@@ -151,9 +151,9 @@ it ran
 GET /t
 --- response_body
 main 0
-0.01
+0.05
 true0
-0.02
+0.15
 true0
 --- no_error_log
 [error]
