@@ -215,7 +215,7 @@ oops
 
 === the client goes while subrequests run
 --- config
-    location = /sub { content_by_lua_block { ngx.sleep(0.2) ngx.print("late") } }
+    location = /sub { content_by_lua_block { ngx.sleep(0.3) ngx.print("late") } }
     location = /t {
         content_by_lua_block {
             ngx.location.capture_multi({ { "/sub" }, { "/sub" } })
@@ -224,10 +224,10 @@ oops
     }
 --- request
 GET /t
---- timeout: 0.05
+--- timeout: 0.1
 --- abort
 --- ignore_response
---- wait: 0.25
+--- wait: 0.5
 --- error_log
 lua run subrequests done, resuming lua thread
 --- no_error_log
