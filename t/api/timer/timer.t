@@ -14,7 +14,7 @@ __DATA__
                 log[#log + 1] = tostring(premature) .. " " .. a .. " " .. tostring(b) .. " " .. ngx.get_phase()
             end, "x"))
             log[1] = "set"
-            ngx.sleep(0.02)
+            while #log < 2 do ngx.sleep(0.001) end
             ngx.say(table.concat(log, ", "))
         }
     }
@@ -107,7 +107,7 @@ delay cannot be zero
     location = /t {
         content_by_lua_block {
             ngx.timer.at(0, function () error("in a timer") end)
-            ngx.sleep(0.01)
+            while ngx.timer.pending_count() > 0 do ngx.sleep(0.001) end
             ngx.say(ngx.timer.running_count())
         }
     }
@@ -135,7 +135,7 @@ qr/\[error\] .* lua entry thread aborted: runtime error: content_by_lua\(nginx\.
                 ngx.ctx.own = 1
                 said = { a, b, c }
             end)
-            ngx.sleep(0.01)
+            while not said do ngx.sleep(0.001) end
             ngx.say(table.concat(said, "\n"), "\n", ngx.ctx.own)
         }
     }
@@ -205,14 +205,16 @@ niltoo many pending timers
 --- config
     location = /t {
         content_by_lua_block {
-            local ran = 0
+            local ran, go = 0, false
             for i = 1, 3 do
                 ngx.timer.at(0, function ()
                     ran = ran + 1
-                    ngx.sleep(0.01)
+                    while not go do ngx.sleep(0.001) end
                 end)
             end
-            ngx.sleep(0.03)
+            while ngx.timer.pending_count() > 0 do ngx.sleep(0.001) end
+            go = true
+            while ngx.timer.running_count() > 0 do ngx.sleep(0.001) end
             ngx.say(ran, " ", ngx.timer.pending_count(), " ", ngx.timer.running_count())
         }
     }
@@ -259,7 +261,7 @@ hello from the past
 --- config
     location = /t {
         content_by_lua_block {
-            ngx.sleep(0.01)
+            while not package.loaded.from_worker do ngx.sleep(0.001) end
             ngx.say(package.loaded.from_worker)
         }
         log_by_lua_block {
