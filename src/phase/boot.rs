@@ -152,6 +152,7 @@ pub(super) fn create_context<'a>(r: Request) -> Result<&'a RequestCtx, Outcome> 
 }
 
 /// A VM that lives as long as the request, and knows nothing of others.
+#[cold]
 fn own_vm(r: Request, conf: &MainConf) -> Result<Vm, Outcome> {
     let log = r.log();
     let vm = match boot(conf, conf.vm.get(), process::prefix(), log) {

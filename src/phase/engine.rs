@@ -77,11 +77,14 @@ fn handle(r: Request, phase: Phase) -> Outcome {
 
 /// `lua_need_request_body`: reads the body before a chunk starts. What to tell nginx if that has to
 /// wait, or is never to be.
+#[inline]
 pub(super) fn need_body(ctx: &RequestCtx, on_read: OnRead) -> Option<Outcome> {
+    if LocConf::of(ctx.request).need_request_body == 0 { None } else { read_body(ctx, on_read) }
+}
+
+#[cold]
+fn read_body(ctx: &RequestCtx, on_read: OnRead) -> Option<Outcome> {
     let r = ctx.request;
-    if LocConf::of(r).need_request_body == 0 {
-        return None;
-    }
     if ctx.body_wait.get() == BodyWait::Phase {
         return Some(Outcome::Suspend);
     }

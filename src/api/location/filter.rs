@@ -38,6 +38,12 @@ unsafe extern "C" fn on_body(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t
     debug!(r.log(), "lua capture body filter, uri \"{}\"", Text(r.uri()));
     let note = if chain.is_null() { None } else { Captured::of(r) };
     let Some(note) = note else { return capture::next_body(r, chain) };
+    capture_part(r, note, chain)
+}
+
+/// Apart from the filter, which nearly always has nothing to do.
+#[inline(never)]
+fn capture_part(r: Request, note: &Captured, chain: *mut ngx_chain_t) -> ngx_int_t {
     guard(sys::ERROR, || {
         take(r, note, chain);
         sys::OK
