@@ -277,3 +277,25 @@ true
 after 200
 --- no_error_log
 [error]
+
+
+
+=== many arguments arrive
+--- config
+    location = /t {
+        content_by_lua_block {
+            local list, got = {}, nil
+            for i = 1, 5000 do list[i] = i end
+            ngx.timer.at(0, function (_, ...) got = select("#", ...) + select(5000, ...) end, unpack(list))
+            while not got do ngx.sleep(0.001) end
+            ngx.say(got)
+            ngx.say(select("#", select(2, ngx.thread.wait(ngx.thread.spawn(function (...) return ... end, unpack(list))))))
+        }
+    }
+--- request
+GET /t
+--- response_body
+10000
+5000
+--- no_error_log
+[error]
