@@ -77,6 +77,12 @@ pub(crate) fn worker_pids() -> Vec<i32> {
     pids
 }
 
+/// The running cycle; while `init_by_lua*` runs, the one that is being configured.
+pub(crate) fn cycle() -> *mut sys::ngx_cycle_t {
+    // SAFETY: see above.
+    unsafe { sys::ngx_cycle }
+}
+
 fn core_conf() -> *mut sys::ngx_core_conf_t {
     // SAFETY: see above; the core module's configuration is always there.
     unsafe {
