@@ -30,7 +30,6 @@ fn setup(stack: Stack, _: &Found) {
 /// What is served later, as paths below `ngx`.
 const LUA_NAMES: &[u8] = br#"
 local missing = {
-    "run_worker_thread",
     "req.socket",
     "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
     "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",

@@ -34,6 +34,8 @@ pub(crate) mod script;
 pub(crate) mod slot;
 pub(crate) mod subrequest;
 pub(crate) mod sys;
+#[cfg(ngx_feature = "threads")]
+pub(crate) mod thread_pool;
 pub(crate) mod time;
 pub(crate) mod uri;
 pub(crate) mod variable;
