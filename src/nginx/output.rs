@@ -138,6 +138,11 @@ impl Output {
         !self.raw_socket.replace(true)
     }
 
+    /// Whether a raw socket has the connection.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.raw_socket.get()
+    }
+
     pub(crate) fn is_buffering(&self) -> bool {
         self.buffering.get()
     }

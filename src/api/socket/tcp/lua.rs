@@ -12,6 +12,7 @@ use super::receive::Format;
 use super::{Kind, Operation, Progress, Socket, Timeouts, Use, Waiting, request};
 use crate::api::output::flatten;
 use crate::api::resty_core::Found;
+use crate::api::socket::buffer;
 use crate::api::{Domain, push_table};
 use crate::conf::LocConf;
 use crate::coroutine::{RequestCtx, current, current_or, in_phase};
@@ -182,7 +183,9 @@ fn connect(call: &Call<'_>) -> Result<core::result::Result<i32, Yield>> {
     let args = call.count();
     if !(2..=4).contains(&args) {
         let object = "arguments (including the object)";
-        return raise(format!("ngx.socket connect: expecting 2, 3, or 4 {object}, but seen {args}"));
+        return raise(format!(
+            "ngx.socket connect: expecting 2, 3, or 4 {object}, but seen {args}"
+        ));
     }
     let ctx = in_phase(current_or(call, "no request found")?, Phases::YIELDABLE)?;
     expect_table(call)?;
@@ -429,8 +432,7 @@ fn answer_read(ctx: &RequestCtx, socket: &Rc<Socket>, progress: Progress) -> Res
 fn receive(call: &Call<'_>) -> Result<core::result::Result<&'static str, Read>> {
     let args = call.count();
     if args != 1 && args != 2 {
-        let message =
-            format!("expecting 1 or 2 arguments (including the object), but got {args}");
+        let message = format!("expecting 1 or 2 arguments (including the object), but got {args}");
         return raise(message);
     }
     let ctx = current(call)?;
@@ -473,10 +475,7 @@ fn receive_any(call: &Call<'_>) -> Result<Read> {
     let stack = call.stack();
     let most = stack.number(2).and_then(|_| usize::try_from(stack.integer(2)).ok());
     let most = most.filter(|most| *most > 0).ok_or(Error::arg(2, "bad max argument"))?;
-    trace!(
-        ctx,
-        "lua tcp socket calling receiveany() method to read at most {most} bytes"
-    );
+    trace!(ctx, "lua tcp socket calling receiveany() method to read at most {most} bytes");
     trace!(ctx, "lua tcp socket read timeout: {}", socket.timeouts.get().read.0);
     trace!(ctx, "lua tcp socket read any");
     answer_read(ctx, socket, socket.receive(Format::Any(most)))
@@ -486,8 +485,7 @@ fn receive_any(call: &Call<'_>) -> Result<Read> {
 fn receive_until(call: &Call<'_>) -> Result<Top> {
     let args = call.count();
     if args != 2 && args != 3 {
-        let message =
-            format!("expecting 2 or 3 arguments (including the object), but got {args}");
+        let message = format!("expecting 2 or 3 arguments (including the object), but got {args}");
         return raise(message);
     }
     let stack = call.stack();
@@ -597,15 +595,16 @@ fn send(call: &Call<'_>) -> Result<core::result::Result<SentNow, Yield>> {
     let stack = call.stack();
     match call.kind(2) {
         Value::String => send_bytes(ctx, socket, stack.bytes(2).unwrap_or_default()),
-        Value::Table => {
-            let mut data = Vec::new();
-            flatten::strings(&mut data, stack, 2, 2)?;
-            send_bytes(ctx, socket, &data)
-        }
-        kind @ (Value::Number | Value::Nil | Value::Boolean) => {
-            let mut data = Vec::new();
-            flatten::scalar(&mut data, stack, 2, kind)?;
-            send_bytes(ctx, socket, &data)
+        kind @ (Value::Table | Value::Number | Value::Nil | Value::Boolean) => {
+            let mut data = buffer::spare(0);
+            if kind == Value::Table {
+                flatten::strings(&mut data, stack, 2, 2)?;
+            } else {
+                flatten::scalar(&mut data, stack, 2, kind)?;
+            }
+            let result = send_bytes(ctx, socket, &data);
+            buffer::keep(data);
+            result
         }
         kind => {
             let expected = "string, number, boolean, nil, or array table expected";
@@ -716,8 +715,7 @@ fn reused_times(call: &Call<'_>) -> Result<i32> {
 fn set_keepalive(call: &Call<'_>) -> Result<i32> {
     let args = call.count();
     if !(1..=3).contains(&args) {
-        let message =
-            format!("expecting 1 to 3 arguments (including the object), but got {args}");
+        let message = format!("expecting 1 to 3 arguments (including the object), but got {args}");
         return raise(message);
     }
     let socket = socket(call)?.ok_or(CLOSED)?;

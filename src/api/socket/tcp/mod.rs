@@ -268,7 +268,9 @@ impl Socket {
     #[inline]
     pub(crate) fn busy_with(&self, operation: Operation) -> Option<&'static str> {
         match operation {
-            Operation::Connect if !self.connecting.get().is_idle() => Some("socket busy connecting"),
+            Operation::Connect if !self.connecting.get().is_idle() => {
+                Some("socket busy connecting")
+            }
             Operation::Read if !self.reading.get().is_idle() => Some("socket busy reading"),
             Operation::Write if !self.writing.get().is_idle() || self.nginx_writes() => {
                 Some("socket busy writing")
