@@ -11,7 +11,8 @@ use core::cell::Cell;
 pub(crate) use chunk::Chunk;
 
 use crate::nginx::config::{ConfLevel, Config};
-use crate::nginx::output::Options;
+use crate::nginx::log_tap::Tap;
+use crate::nginx::output::{Options, SEND_AT};
 use crate::nginx::script::Arguments;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
 use crate::nginx::{Phase, Phases, Request, process, slot};
@@ -49,6 +50,8 @@ pub(crate) struct MainConf {
     pub(crate) init: ChunkSlot,
     pub(crate) init_worker: ChunkSlot,
     pub(crate) exit_worker: ChunkSlot,
+    /// `lua_capture_error_log`.
+    pub(crate) tap: Option<Box<Tap>>,
     /// The phases that some location has Lua for.
     pub(crate) used: Cell<Phases>,
     /// The phases whose handler has taken its place behind those of other modules.
@@ -77,6 +80,7 @@ impl MainConf {
             init: None,
             init_worker: None,
             exit_worker: None,
+            tap: None,
             used: Cell::new(Phases::NONE),
             postponed: Cell::new(Phases::NONE),
             requests_since_trim: Cell::new(0),
@@ -120,6 +124,11 @@ impl MainConf {
     pub(crate) fn of_cycle(cycle: *mut sys::ngx_cycle_t) -> Option<&'static Self> {
         // SAFETY: made by `create`, lives as long as the cycle.
         slot::cycle_main_conf(cycle).and_then(|conf| unsafe { conf.cast::<Self>().as_ref() })
+    }
+
+    /// That of the running cycle.
+    pub(crate) fn running() -> Option<&'static Self> {
+        Self::of_cycle(process::cycle())
     }
 
     pub(crate) fn uses(&self, phase: Phase) -> bool {
@@ -211,6 +220,8 @@ pub(crate) struct LocConf {
     pub(crate) transform_underscores: ngx_flag_t,
     pub(crate) need_request_body: ngx_flag_t,
     pub(crate) socket: SocketConf,
+    /// So much of the response is collected before it is sent.
+    pub(crate) send_at: usize,
     chunks: [ChunkSlot; Phase::SLOTS],
 }
 
@@ -224,6 +235,7 @@ impl LocConf {
             transform_underscores: UNSET,
             need_request_body: UNSET,
             socket: SocketConf::UNSET,
+            send_at: SEND_AT,
             chunks: [None; Phase::SLOTS],
         }
     }
@@ -257,6 +269,7 @@ impl LocConf {
             http10_buffering: self.http10_buffering != 0,
             use_default_type: self.use_default_type != 0,
             sends_each_write: self.chunk(Phase::BodyFilter).is_some(),
+            send_at: self.send_at,
         }
     }
 }

@@ -64,6 +64,12 @@ pub(crate) fn exiting() -> bool {
     unsafe { sys::ngx_exiting != 0 }
 }
 
+/// Whether the process has been told to end.
+pub(crate) fn ending() -> bool {
+    // SAFETY: see above.
+    unsafe { sys::ngx_terminate != 0 || sys::ngx_quit != 0 }
+}
+
 /// The pids of all workers, this one included.
 pub(crate) fn worker_pids() -> Vec<i32> {
     let mut pids = Vec::new();
@@ -81,6 +87,12 @@ pub(crate) fn worker_pids() -> Vec<i32> {
         }
     }
     pids
+}
+
+/// The running cycle; while `init_by_lua*` runs, the one that is being configured.
+pub(crate) fn cycle() -> *mut sys::ngx_cycle_t {
+    // SAFETY: see above.
+    unsafe { sys::ngx_cycle }
 }
 
 fn core_conf() -> *mut sys::ngx_core_conf_t {

@@ -133,7 +133,12 @@ fn flush_output(call: &Call<'_>) -> Result<core::result::Result<i32, Yield>> {
         trace!(ctx, "lua flush asynchronously");
         return Ok(Ok(DONE));
     }
-    trace!(ctx, "lua flush requires waiting: buffered 0x{:x}", r.buffered());
+    trace!(
+        ctx,
+        "lua flush requires waiting: buffered 0x{:x}, delayed:{}",
+        r.buffered(),
+        u8::from(Output::is_delayed(r))
+    );
     flush::wait(ctx).map(Err)
 }
 
