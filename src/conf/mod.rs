@@ -14,6 +14,7 @@ use crate::nginx::config::{ConfLevel, Config};
 use crate::nginx::output::Options;
 use crate::nginx::script::Arguments;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
+use crate::nginx::system_resolver::SystemResolver;
 use crate::nginx::{Phase, Phases, Request, slot};
 use crate::vm::Vm;
 
@@ -159,8 +160,12 @@ pub(crate) struct LocConf {
     pub(crate) use_default_type: ngx_flag_t,
     pub(crate) transform_underscores: ngx_flag_t,
     pub(crate) need_request_body: ngx_flag_t,
+    system_resolver: SystemSlot,
     chunks: [ChunkSlot; Phase::SLOTS],
 }
+
+/// `lua_socket_system_resolver`: `None` where it is not set.
+type SystemSlot = Option<Option<&'static SystemResolver>>;
 
 impl LocConf {
     pub(crate) fn new() -> Self {
@@ -171,6 +176,7 @@ impl LocConf {
             use_default_type: UNSET,
             transform_underscores: UNSET,
             need_request_body: UNSET,
+            system_resolver: None,
             chunks: [None; Phase::SLOTS],
         }
     }
@@ -190,6 +196,7 @@ impl LocConf {
         for (own, outer) in self.chunks.iter_mut().zip(&outer.chunks) {
             *own = own.or(*outer);
         }
+        self.system_resolver = self.system_resolver.or(outer.system_resolver);
         let inherit = |own: &mut isize, outer: isize, default| {
             if *own == UNSET {
                 *own = if outer == UNSET { default } else { outer };
@@ -201,6 +208,12 @@ impl LocConf {
         inherit(&mut self.use_default_type, outer.use_default_type, 1);
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
         inherit(&mut self.need_request_body, outer.need_request_body, 0);
+    }
+
+    /// What resolves names where nginx has no `resolver`.
+    #[allow(dead_code)]
+    pub(crate) fn system_resolver(&self) -> Option<&'static SystemResolver> {
+        self.system_resolver.flatten()
     }
 
     pub(crate) fn output_options(&self) -> Options {
