@@ -16,6 +16,7 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;
 pub(crate) mod sleep;
+pub(crate) mod socket;
 pub(crate) mod text;
 pub(crate) mod thread;
 pub(crate) mod time;
@@ -51,6 +52,7 @@ const DOMAINS: &[&Domain] = &[
     &text::DOMAIN,
     &abort::DOMAIN,
     &location::DOMAIN,
+    &socket::tcp::DOMAIN,
     &absent::DOMAIN,
 ];
 
