@@ -15,6 +15,7 @@ use crate::nginx::log_tap::Tap;
 use crate::nginx::output::{Options, SEND_AT};
 use crate::nginx::script::Arguments;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
+use crate::nginx::system_resolver::SystemResolver;
 use crate::nginx::{Phase, Phases, Request, process, slot};
 use crate::vm::Vm;
 
@@ -219,11 +220,15 @@ pub(crate) struct LocConf {
     pub(crate) use_default_type: ngx_flag_t,
     pub(crate) transform_underscores: ngx_flag_t,
     pub(crate) need_request_body: ngx_flag_t,
+    system_resolver: SystemSlot,
     pub(crate) socket: SocketConf,
     /// So much of the response is collected before it is sent.
     pub(crate) send_at: usize,
     chunks: [ChunkSlot; Phase::SLOTS],
 }
+
+/// `lua_socket_system_resolver`: `None` where it is not set.
+type SystemSlot = Option<Option<&'static SystemResolver>>;
 
 impl LocConf {
     pub(crate) fn new() -> Self {
@@ -234,6 +239,7 @@ impl LocConf {
             use_default_type: UNSET,
             transform_underscores: UNSET,
             need_request_body: UNSET,
+            system_resolver: None,
             socket: SocketConf::UNSET,
             send_at: SEND_AT,
             chunks: [None; Phase::SLOTS],
@@ -255,6 +261,7 @@ impl LocConf {
         for (own, outer) in self.chunks.iter_mut().zip(&outer.chunks) {
             *own = own.or(*outer);
         }
+        self.system_resolver = self.system_resolver.or(outer.system_resolver);
         self.socket.inherit(&outer.socket);
         inherit(&mut self.code_cache, outer.code_cache, 1);
         inherit(&mut self.http10_buffering, outer.http10_buffering, 1);
@@ -262,6 +269,12 @@ impl LocConf {
         inherit(&mut self.use_default_type, outer.use_default_type, 1);
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
         inherit(&mut self.need_request_body, outer.need_request_body, 0);
+    }
+
+    /// What resolves names where nginx has no `resolver`.
+    #[allow(dead_code)]
+    pub(crate) fn system_resolver(&self) -> Option<&'static SystemResolver> {
+        self.system_resolver.flatten()
     }
 
     pub(crate) fn output_options(&self) -> Options {

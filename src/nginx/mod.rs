@@ -34,6 +34,8 @@ pub(crate) mod script;
 pub(crate) mod slot;
 pub(crate) mod subrequest;
 pub(crate) mod sys;
+#[allow(dead_code)]
+pub(crate) mod system_resolver;
 pub(crate) mod time;
 pub(crate) mod uri;
 pub(crate) mod variable;

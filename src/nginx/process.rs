@@ -53,12 +53,6 @@ pub(crate) fn page_size() -> usize {
     unsafe { sys::ngx_pagesize }
 }
 
-/// The worker ends, now or when its requests have ended.
-pub(crate) fn ending() -> bool {
-    // SAFETY: see above.
-    unsafe { sys::ngx_exiting != 0 || sys::ngx_terminate != 0 }
-}
-
 pub(crate) fn exiting() -> bool {
     // SAFETY: see above.
     unsafe { sys::ngx_exiting != 0 }

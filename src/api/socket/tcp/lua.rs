@@ -730,7 +730,7 @@ fn set_keepalive(call: &Call<'_>) -> Result<i32> {
         return Err(Error::fail(busy));
     }
     socket.check_idle(c).map_err(Error::fail)?;
-    if process::ending() {
+    if process::exiting() || process::ending() {
         trace!(
             ctx,
             "lua tcp socket set keepalive while process exiting, closing connection {:p}",
