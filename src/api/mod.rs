@@ -19,6 +19,7 @@ pub(crate) mod response;
 pub(crate) mod resty_core;
 mod semaphore;
 pub(crate) mod sleep;
+pub(crate) mod socket;
 pub(crate) mod text;
 pub(crate) mod thread;
 pub(crate) mod time;
@@ -56,6 +57,7 @@ const DOMAINS: &[&Domain] = &[
     &text::DOMAIN,
     &abort::DOMAIN,
     &location::DOMAIN,
+    &socket::tcp::DOMAIN,
     &absent::DOMAIN,
 ];
 

@@ -42,6 +42,15 @@ const ROWS: &[ngx_command_t] = &[
     flag(c"lua_use_default_type", EVERYWHERE, LOCATION, offset_of!(LocConf, use_default_type)),
     flag(c"lua_http10_buffering", EVERYWHERE, LOCATION, offset_of!(LocConf, http10_buffering)),
     flag(c"lua_check_client_abort", EVERYWHERE, LOCATION, offset_of!(LocConf, check_client_abort)),
+    custom(c"lua_socket_system_resolver", EVERYWHERE | TAKE123, LOCATION, set_system_resolver),
+    msec(c"lua_socket_connect_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.connect_timeout)),
+    msec(c"lua_socket_send_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.send_timeout)),
+    msec(c"lua_socket_read_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.read_timeout)),
+    msec(c"lua_socket_keepalive_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.keepalive_timeout)),
+    size(c"lua_socket_send_lowat", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.send_lowat)),
+    size(c"lua_socket_buffer_size", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.buffer_size)),
+    number(c"lua_socket_pool_size", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.pool_size)),
+    flag(c"lua_socket_log_errors", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.log_errors)),
 
     by_lua(c"init_by_lua", HTTP, &INIT, Form::String),
     by_lua(c"init_by_lua_block", HTTP, &INIT, Form::Block),
@@ -95,6 +104,7 @@ static LOG: Phase = Phase::Log;
 
 const FLAG: u32 = sys::NGX_CONF_FLAG;
 const TAKE1: u32 = sys::NGX_CONF_TAKE1;
+const TAKE123: u32 = TAKE1 | sys::NGX_CONF_TAKE2 | sys::NGX_CONF_TAKE3;
 
 const MAIN: usize = sys::NGX_HTTP_MAIN_CONF_OFFSET;
 const SERVER: usize = sys::NGX_HTTP_SRV_CONF_OFFSET;
@@ -153,6 +163,14 @@ const fn flag(name: &'static CStr, contexts: u32, level: usize, offset: usize) -
 
 const fn number(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
     row(name, contexts | TAKE1, level, sys::ngx_conf_set_num_slot, offset, ptr::null_mut())
+}
+
+const fn msec(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+    row(name, contexts | TAKE1, level, sys::ngx_conf_set_msec_slot, offset, ptr::null_mut())
+}
+
+const fn size(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+    row(name, contexts | TAKE1, level, sys::ngx_conf_set_size_slot, offset, ptr::null_mut())
 }
 
 /// A directive that gives a phase its Lua code.
@@ -297,6 +315,16 @@ unsafe extern "C" fn set_malloc_trim(
     // SAFETY: see above.
     let (cf, conf) = unsafe { (Config::from_raw(cf), &mut *conf.cast::<MainConf>()) };
     answer(|| setters::set_malloc_trim(cf, conf))
+}
+
+unsafe extern "C" fn set_system_resolver(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: see above.
+    let (cf, conf) = unsafe { (Config::from_raw(cf), &mut *conf.cast::<LocConf>()) };
+    answer(|| setters::set_system_resolver(cf, conf))
 }
 
 /// What nginx wants to hear of a setter.

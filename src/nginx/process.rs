@@ -47,6 +47,12 @@ pub(crate) fn worker_id() -> Option<usize> {
     matches!(kind(), WORKER | SINGLE).then(|| unsafe { sys::ngx_worker })
 }
 
+/// Bytes of a page of memory.
+pub(crate) fn page_size() -> usize {
+    // SAFETY: see above.
+    unsafe { sys::ngx_pagesize }
+}
+
 pub(crate) fn exiting() -> bool {
     // SAFETY: see above.
     unsafe { sys::ngx_exiting != 0 }
