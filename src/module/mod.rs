@@ -63,13 +63,15 @@ unsafe extern "C" fn merge_srv_conf(
 }
 
 unsafe extern "C" fn merge_loc_conf(
-    _: *mut ngx_conf_t,
+    cf: *mut ngx_conf_t,
     outer: *mut c_void,
     inner: *mut c_void,
 ) -> *mut c_char {
     // SAFETY: see above; two different structs made by `create_loc_conf`.
-    unsafe { (*inner.cast::<LocConf>()).inherit(&*outer.cast()) };
-    ptr::null_mut()
+    let (cf, outer, inner) =
+        unsafe { (Config::from_raw(cf), &*outer.cast::<LocConf>(), &mut *inner.cast::<LocConf>()) };
+    inner.inherit(outer);
+    directives::answer(|| inner.inherit_tls(cf, outer))
 }
 
 /// Registers the phase handlers that some location needs, and makes the VM of the cycle.

@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 
 use super::{Failure, Operation, Progress, Socket, Use};
 use crate::api::output::flatten::decimal;
+use crate::conf::LocConf;
 use crate::nginx::address::Address;
 use crate::nginx::connection::{Connected, Connection, NotConnected, connect};
 use crate::nginx::event::Delay;
@@ -117,7 +118,8 @@ impl Socket {
             return self.reach(address, target);
         }
         let this = NonNull::from(self);
-        match resolver::resolve(r, &target.host, target.port, this, on_resolved) {
+        let system = LocConf::of(r).system_resolver();
+        match resolver::resolve(r, system, &target.host, target.port, this, on_resolved) {
             Ok(Lookup::Found(addresses)) => match choose(&addresses) {
                 Some(address) => self.reach(address, target),
                 None => self.refuse(Failure::System(0)),
@@ -383,7 +385,7 @@ impl Target {
 }
 
 /// One of several addresses of a name.
-fn choose(addresses: &[Address]) -> Option<Address> {
+pub(crate) fn choose(addresses: &[Address]) -> Option<Address> {
     match addresses {
         [] => None,
         [one] => Some(*one),

@@ -48,8 +48,8 @@ const OWNING: &[(&[u8], Function)] = &[
 /// Makes `ngx.socket`, and the metatables, which lua-resty-core finds in the registry.
 fn setup(stack: Stack, _: &Found) {
     let ngx = stack.top();
-    handle::push_socket_metatable(stack);
-    handle::push_pattern_metatable(stack);
+    handle::push_metatable(stack, lua_fn!(handle::collect::<Socket>));
+    handle::push_metatable(stack, lua_fn!(handle::collect::<Pattern>));
     let (sockets, patterns) = (ngx + 1, ngx + 2);
     let methods: [&[(&[u8], Function)]; 3] = [READING, WRITING, OWNING];
     push_methods(stack, b"__tcp_cosocket_mt", &methods, patterns);
@@ -182,7 +182,9 @@ fn connect(call: &Call<'_>) -> Result<core::result::Result<i32, Yield>> {
     let args = call.count();
     if !(2..=4).contains(&args) {
         let object = "arguments (including the object)";
-        return raise(format!("ngx.socket connect: expecting 2, 3, or 4 {object}, but seen {args}"));
+        return raise(format!(
+            "ngx.socket connect: expecting 2, 3, or 4 {object}, but seen {args}"
+        ));
     }
     let ctx = in_phase(current_or(call, "no request found")?, Phases::YIELDABLE)?;
     expect_table(call)?;
@@ -429,8 +431,7 @@ fn answer_read(ctx: &RequestCtx, socket: &Rc<Socket>, progress: Progress) -> Res
 fn receive(call: &Call<'_>) -> Result<core::result::Result<&'static str, Read>> {
     let args = call.count();
     if args != 1 && args != 2 {
-        let message =
-            format!("expecting 1 or 2 arguments (including the object), but got {args}");
+        let message = format!("expecting 1 or 2 arguments (including the object), but got {args}");
         return raise(message);
     }
     let ctx = current(call)?;
@@ -473,10 +474,7 @@ fn receive_any(call: &Call<'_>) -> Result<Read> {
     let stack = call.stack();
     let most = stack.number(2).and_then(|_| usize::try_from(stack.integer(2)).ok());
     let most = most.filter(|most| *most > 0).ok_or(Error::arg(2, "bad max argument"))?;
-    trace!(
-        ctx,
-        "lua tcp socket calling receiveany() method to read at most {most} bytes"
-    );
+    trace!(ctx, "lua tcp socket calling receiveany() method to read at most {most} bytes");
     trace!(ctx, "lua tcp socket read timeout: {}", socket.timeouts.get().read.0);
     trace!(ctx, "lua tcp socket read any");
     answer_read(ctx, socket, socket.receive(Format::Any(most)))
@@ -486,8 +484,7 @@ fn receive_any(call: &Call<'_>) -> Result<Read> {
 fn receive_until(call: &Call<'_>) -> Result<Top> {
     let args = call.count();
     if args != 2 && args != 3 {
-        let message =
-            format!("expecting 2 or 3 arguments (including the object), but got {args}");
+        let message = format!("expecting 2 or 3 arguments (including the object), but got {args}");
         return raise(message);
     }
     let stack = call.stack();
@@ -716,8 +713,7 @@ fn reused_times(call: &Call<'_>) -> Result<i32> {
 fn set_keepalive(call: &Call<'_>) -> Result<i32> {
     let args = call.count();
     if !(1..=3).contains(&args) {
-        let message =
-            format!("expecting 1 to 3 arguments (including the object), but got {args}");
+        let message = format!("expecting 1 to 3 arguments (including the object), but got {args}");
         return raise(message);
     }
     let socket = socket(call)?.ok_or(CLOSED)?;

@@ -68,11 +68,7 @@ impl Pool {
     ) -> Rc<Self> {
         let number = backlog.map_or(-1, |backlog| backlog.cast_signed());
         debug!(log, "lua tcp socket connection pool size: {size}, backlog: {number}");
-        debug!(
-            log,
-            "lua tcp socket keepalive create connection pool for key \"{}\"",
-            Text(name)
-        );
+        debug!(log, "lua tcp socket keepalive create connection pool for key \"{}\"", Text(name));
         let pool = Rc::new(Self {
             name: name.into(),
             vm,
