@@ -22,10 +22,8 @@ const STANDARD: [(&[u8], &[u8]); 5] = [
 fn setup(stack: Stack, _: &Found) {
     stack.new_table(0, 16);
     stack.global(c"coroutine");
-    for name in [b"running".as_slice(), b"isyieldable"] {
-        stack.raw_field(-1, name);
-        stack.set_raw_field(-3, name);
-    }
+    stack.raw_field(-1, b"running");
+    stack.set_raw_field(-3, b"running");
     for (name, ours) in STANDARD {
         stack.raw_field(-1, name);
         stack.push_value(-1);

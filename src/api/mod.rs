@@ -15,6 +15,7 @@ pub(crate) mod output;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;
+mod semaphore;
 pub(crate) mod sleep;
 pub(crate) mod socket;
 pub(crate) mod text;

@@ -15,7 +15,8 @@ pub(crate) use chunk::Chunk;
 pub(crate) use tls::TlsConf;
 
 use crate::nginx::config::{ConfLevel, Config};
-use crate::nginx::output::Options;
+use crate::nginx::log_tap::Tap;
+use crate::nginx::output::{Options, SEND_AT};
 use crate::nginx::script::Arguments;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
 use crate::nginx::system_resolver::SystemResolver;
@@ -54,6 +55,8 @@ pub(crate) struct MainConf {
     pub(crate) init: ChunkSlot,
     pub(crate) init_worker: ChunkSlot,
     pub(crate) exit_worker: ChunkSlot,
+    /// `lua_capture_error_log`.
+    pub(crate) tap: Option<Box<Tap>>,
     /// The phases that some location has Lua for.
     pub(crate) used: Cell<Phases>,
     /// The phases whose handler has taken its place behind those of other modules.
@@ -82,6 +85,7 @@ impl MainConf {
             init: None,
             init_worker: None,
             exit_worker: None,
+            tap: None,
             used: Cell::new(Phases::NONE),
             postponed: Cell::new(Phases::NONE),
             requests_since_trim: Cell::new(0),
@@ -125,6 +129,11 @@ impl MainConf {
     pub(crate) fn of_cycle(cycle: *mut sys::ngx_cycle_t) -> Option<&'static Self> {
         // SAFETY: made by `create`, lives as long as the cycle.
         slot::cycle_main_conf(cycle).and_then(|conf| unsafe { conf.cast::<Self>().as_ref() })
+    }
+
+    /// That of the running cycle.
+    pub(crate) fn running() -> Option<&'static Self> {
+        Self::of_cycle(process::cycle())
     }
 
     pub(crate) fn uses(&self, phase: Phase) -> bool {
@@ -219,6 +228,8 @@ pub(crate) struct LocConf {
     pub(crate) socket: SocketConf,
     #[cfg(ngx_feature = "http_ssl")]
     pub(crate) tls: TlsConf,
+    /// So much of the response is collected before it is sent.
+    pub(crate) send_at: usize,
     chunks: [ChunkSlot; Phase::SLOTS],
 }
 
@@ -238,6 +249,7 @@ impl LocConf {
             socket: SocketConf::UNSET,
             #[cfg(ngx_feature = "http_ssl")]
             tls: TlsConf::new(),
+            send_at: SEND_AT,
             chunks: [None; Phase::SLOTS],
         }
     }
@@ -289,6 +301,7 @@ impl LocConf {
             http10_buffering: self.http10_buffering != 0,
             use_default_type: self.use_default_type != 0,
             sends_each_write: self.chunk(Phase::BodyFilter).is_some(),
+            send_at: self.send_at,
         }
     }
 }

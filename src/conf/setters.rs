@@ -2,6 +2,7 @@
 use super::block::{BlockError, code_len, line_feeds};
 use super::{Chunk, ChunkSlot, LocConf, MainConf, SetVar, SrvConf};
 use crate::nginx::config::Config;
+use crate::nginx::log_tap::Tap;
 use crate::nginx::script::{self, AddError, Arguments};
 use crate::nginx::system_resolver::{Paths, SystemResolver};
 use crate::nginx::{Level, Phase};
@@ -157,6 +158,30 @@ pub(crate) fn warn_of_load_resty_core(cf: Config) {
         b"lua_load_resty_core is deprecated (the lua-resty-core library is required since \
           ngx_lua v0.10.16)",
     );
+}
+
+/// The least size of `lua_capture_error_log`: one line of the longest kind.
+const MIN_CAPTURE: usize = 4096;
+
+/// `lua_capture_error_log size`
+pub(crate) fn set_capture_error_log(cf: Config, conf: &mut MainConf) -> Result<()> {
+    if conf.tap.is_some() {
+        return Err(ConfError::Directive(c"is duplicate"));
+    }
+    let invalid = |detail: &str| {
+        let size = String::from_utf8_lossy(cf.arg(1));
+        let message = format!("invalid capture error log size \"{size}\"{detail}");
+        cf.report(Level::Emerg, message.as_bytes());
+        Err(ConfError::Reported)
+    };
+    if cf.arg(1).is_empty() {
+        return invalid("");
+    }
+    let Some(size) = cf.size(1).filter(|size| *size >= MIN_CAPTURE) else {
+        return invalid(&format!(", minimum size is {MIN_CAPTURE}"));
+    };
+    conf.tap = Some(Tap::new(cf.pool(), size));
+    Ok(())
 }
 
 /// `lua_malloc_trim <requests>`: 0 switches it off.

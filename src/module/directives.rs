@@ -45,6 +45,7 @@ const ROWS: &[ngx_command_t] = &[
     number(c"lua_max_pending_timers", HTTP, MAIN, offset_of!(MainConf, max_pending_timers)),
     number(c"lua_max_running_timers", HTTP, MAIN, offset_of!(MainConf, max_running_timers)),
     custom(c"lua_malloc_trim", HTTP | TAKE1, MAIN, set_malloc_trim),
+    custom(c"lua_capture_error_log", HTTP | TAKE1, MAIN, set_capture_error_log),
     flag(c"lua_sa_restart", HTTP, MAIN, offset_of!(MainConf, sa_restart)),
     custom(c"lua_package_path", HTTP | TAKE1, MAIN, set_package_path),
     custom(c"lua_package_cpath", HTTP | TAKE1, MAIN, set_package_cpath),
@@ -364,6 +365,16 @@ unsafe extern "C" fn set_load_resty_core(
     // SAFETY: see above.
     setters::warn_of_load_resty_core(unsafe { Config::from_raw(cf) });
     ptr::null_mut()
+}
+
+unsafe extern "C" fn set_capture_error_log(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: see above.
+    let (cf, conf) = unsafe { (Config::from_raw(cf), &mut *conf.cast::<MainConf>()) };
+    answer(|| setters::set_capture_error_log(cf, conf))
 }
 
 unsafe extern "C" fn set_malloc_trim(

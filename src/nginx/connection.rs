@@ -74,9 +74,11 @@ pub(crate) fn connect(
 ) -> Result<Connected, NotConnected> {
     let (sockaddr, socklen) = address.as_sockaddr();
     let mut name = sys::str_of(name);
+    let local_name = local.map_or(String::new(), Address::host);
     let mut bound = local.map(|local| {
         let (sockaddr, socklen) = local.as_sockaddr();
-        sys::ngx_addr_t { sockaddr: sockaddr.cast_mut(), socklen, name: sys::str_of(b"") }
+        let name = sys::str_of(local_name.as_bytes());
+        sys::ngx_addr_t { sockaddr: sockaddr.cast_mut(), socklen, name }
     });
     // SAFETY: an all-zero peer connection is nginx's own initial state; what it points to lives until the
     // call returns, which keeps none of it.

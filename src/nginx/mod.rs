@@ -20,6 +20,8 @@ pub(crate) mod filter;
 pub(crate) mod filtered;
 pub(crate) mod headers;
 pub(crate) mod log;
+mod log_ring;
+pub(crate) mod log_tap;
 pub(crate) mod method;
 pub(crate) mod ndk;
 pub(crate) mod output;

@@ -7,6 +7,8 @@
 use core::cell::{Cell, RefCell};
 use core::mem::ManuallyDrop;
 
+use crate::nginx::{Log, debug};
+
 /// Buffers beyond this size are not kept for others.
 const LARGEST_SPARE: usize = 16 * 1024;
 /// How many are.
@@ -169,21 +171,31 @@ impl Drop for Buffer {
     }
 }
 
-fn spare(capacity: usize) -> Vec<u8> {
+/// An empty vector with room for so many bytes: one of the spare ones, if it may.
+pub(super) fn spare(capacity: usize) -> Vec<u8> {
     if capacity <= LARGEST_SPARE
         && let Some(mut vec) = SPARE.0.borrow_mut().pop()
     {
-        if vec.capacity() < capacity {
+        let room = vec.capacity();
+        if room < capacity {
             vec.reserve_exact(capacity);
+        } else {
+            debug!(
+                Log::cycle(),
+                "lua reuse free buf memory {room} >= {capacity}, p:{:p}",
+                vec.as_ptr()
+            );
         }
         return vec;
     }
     Vec::with_capacity(capacity)
 }
 
-fn keep(vec: Vec<u8>) {
+/// Keeps a vector that is not needed any more for others.
+pub(super) fn keep(mut vec: Vec<u8>) {
+    vec.clear();
     let mut spares = SPARE.0.borrow_mut();
-    if vec.capacity() <= LARGEST_SPARE && spares.len() < SPARES {
+    if (1..=LARGEST_SPARE).contains(&vec.capacity()) && spares.len() < SPARES {
         spares.push(vec);
     }
 }

@@ -12,6 +12,7 @@ use super::receive::Format;
 use super::{Kind, Operation, Progress, Socket, Timeouts, Use, Waiting, request};
 use crate::api::output::flatten;
 use crate::api::resty_core::Found;
+use crate::api::socket::buffer;
 use crate::api::{Domain, push_table};
 use crate::conf::LocConf;
 use crate::coroutine::{RequestCtx, current, current_or, in_phase};
@@ -594,15 +595,16 @@ fn send(call: &Call<'_>) -> Result<core::result::Result<SentNow, Yield>> {
     let stack = call.stack();
     match call.kind(2) {
         Value::String => send_bytes(ctx, socket, stack.bytes(2).unwrap_or_default()),
-        Value::Table => {
-            let mut data = Vec::new();
-            flatten::strings(&mut data, stack, 2, 2)?;
-            send_bytes(ctx, socket, &data)
-        }
-        kind @ (Value::Number | Value::Nil | Value::Boolean) => {
-            let mut data = Vec::new();
-            flatten::scalar(&mut data, stack, 2, kind)?;
-            send_bytes(ctx, socket, &data)
+        kind @ (Value::Table | Value::Number | Value::Nil | Value::Boolean) => {
+            let mut data = buffer::spare(0);
+            if kind == Value::Table {
+                flatten::strings(&mut data, stack, 2, 2)?;
+            } else {
+                flatten::scalar(&mut data, stack, 2, kind)?;
+            }
+            let result = send_bytes(ctx, socket, &data);
+            buffer::keep(data);
+            result
         }
         kind => {
             let expected = "string, number, boolean, nil, or array table expected";
@@ -728,7 +730,7 @@ fn set_keepalive(call: &Call<'_>) -> Result<i32> {
         return Err(Error::fail(busy));
     }
     socket.check_idle(c).map_err(Error::fail)?;
-    if process::ending() {
+    if process::exiting() || process::ending() {
         trace!(
             ctx,
             "lua tcp socket set keepalive while process exiting, closing connection {:p}",
