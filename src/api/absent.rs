@@ -23,7 +23,6 @@ fn setup(stack: Stack, _: &Found) {
 /// What is served later, as paths below `ngx`.
 const LUA_NAMES: &[u8] = br#"
 local missing = {
-    "socket.udp",
     "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",
 }
 for _, path in ipairs(missing) do
@@ -97,6 +96,4 @@ absent! {
     ngx_http_lua_ffi_shdict_set_expire
     ngx_http_lua_ffi_shdict_store
     ngx_http_lua_ffi_shdict_udata_to_zone
-    ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result
-    ngx_http_lua_ffi_socket_tcp_sslhandshake
 }
