@@ -20,6 +20,7 @@ pub(crate) mod response;
 pub(crate) mod resty_core;
 mod semaphore;
 pub(crate) mod sleep;
+pub(crate) mod socket;
 pub(crate) mod text;
 pub(crate) mod thread;
 pub(crate) mod time;
@@ -57,6 +58,8 @@ const DOMAINS: &[&Domain] = &[
     &text::DOMAIN,
     &abort::DOMAIN,
     &location::DOMAIN,
+    &socket::udp::DOMAIN,
+    &socket::tcp::DOMAIN,
     &absent::DOMAIN,
 ];
 

@@ -177,6 +177,7 @@ fn complete(vm: Vm, found: &Found) -> Result<(), String> {
             return Err(explain(found, &take_message(stack)));
         }
     }
+    super::socket::tcp::complete(vm);
     super::absent::hide(vm)
 }
 

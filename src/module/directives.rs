@@ -5,10 +5,14 @@ use core::mem::offset_of;
 use core::ptr;
 
 use super::CONF_ERROR;
+#[cfg(ngx_feature = "http_ssl")]
+use crate::conf::TlsConf;
 use crate::conf::setters::{self, ConfError, Form, Target};
 use crate::conf::{LocConf, MainConf};
 use crate::nginx::config::Config;
 use crate::nginx::sys::{self, ngx_command_t, ngx_conf_t, ngx_str_t, ngx_uint_t};
+#[cfg(ngx_feature = "http_ssl")]
+use crate::nginx::tls;
 use crate::nginx::{Phase, guard};
 use crate::phase::content::on_content;
 use crate::phase::set::on_set;
@@ -18,8 +22,18 @@ const SRV: u32 = sys::NGX_HTTP_SRV_CONF;
 const LOC: u32 = sys::NGX_HTTP_LOC_CONF;
 const IF: u32 = sys::NGX_HTTP_LIF_CONF;
 const EVERYWHERE: u32 = HTTP | SRV | LOC | IF;
+#[cfg(ngx_feature = "http_ssl")]
+const LEVELS: u32 = HTTP | SRV | LOC;
 /// Where the rewrite module's directives stand.
 const REWRITING: u32 = SRV | sys::NGX_HTTP_SIF_CONF | LOC | IF;
+
+/// Where nginx's setters write what `lua_ssl_*` says.
+#[cfg(ngx_feature = "http_ssl")]
+macro_rules! tls {
+    ($field:ident) => {
+        offset_of!(LocConf, tls) + offset_of!(TlsConf, settings) + offset_of!(tls::Settings, $field)
+    };
+}
 
 #[rustfmt::skip]
 pub(crate) static DIRECTIVES: Table<{ ROWS.len() + 1 }> = Table::new(ROWS);
@@ -32,6 +46,7 @@ const ROWS: &[ngx_command_t] = &[
     number(c"lua_max_running_timers", HTTP, MAIN, offset_of!(MainConf, max_running_timers)),
     number(c"lua_worker_thread_vm_pool_size", HTTP, MAIN, offset_of!(MainConf, worker_thread_vm_pool_size)),
     custom(c"lua_malloc_trim", HTTP | TAKE1, MAIN, set_malloc_trim),
+    custom(c"lua_capture_error_log", HTTP | TAKE1, MAIN, set_capture_error_log),
     flag(c"lua_sa_restart", HTTP, MAIN, offset_of!(MainConf, sa_restart)),
     custom(c"lua_package_path", HTTP | TAKE1, MAIN, set_package_path),
     custom(c"lua_package_cpath", HTTP | TAKE1, MAIN, set_package_cpath),
@@ -41,6 +56,33 @@ const ROWS: &[ngx_command_t] = &[
     flag(c"lua_use_default_type", EVERYWHERE, LOCATION, offset_of!(LocConf, use_default_type)),
     flag(c"lua_http10_buffering", EVERYWHERE, LOCATION, offset_of!(LocConf, http10_buffering)),
     flag(c"lua_check_client_abort", EVERYWHERE, LOCATION, offset_of!(LocConf, check_client_abort)),
+    #[cfg(ngx_feature = "http_ssl")]
+    row(c"lua_ssl_protocols", LEVELS | sys::NGX_CONF_1MORE, LOCATION, sys::ngx_conf_set_bitmask_slot, tls!(protocols), PROTOCOLS.as_post()),
+    #[cfg(ngx_feature = "http_ssl")]
+    text(c"lua_ssl_ciphers", LEVELS, LOCATION, tls!(ciphers)),
+    #[cfg(ngx_feature = "http_ssl")]
+    number(c"lua_ssl_verify_depth", LEVELS, LOCATION, tls!(verify_depth)),
+    #[cfg(ngx_feature = "http_ssl")]
+    text(c"lua_ssl_trusted_certificate", LEVELS, LOCATION, tls!(trusted_certificate)),
+    #[cfg(ngx_feature = "http_ssl")]
+    text(c"lua_ssl_crl", LEVELS, LOCATION, tls!(crl)),
+    #[cfg(ngx_feature = "http_ssl")]
+    row(c"lua_ssl_certificate", LEVELS | TAKE1, LOCATION, sys::ngx_conf_set_str_array_slot, tls!(certificates), ptr::null_mut()),
+    #[cfg(ngx_feature = "http_ssl")]
+    row(c"lua_ssl_certificate_key", LEVELS | TAKE1, LOCATION, sys::ngx_conf_set_str_array_slot, tls!(certificate_keys), ptr::null_mut()),
+    #[cfg(ngx_feature = "http_ssl")]
+    row(c"lua_ssl_conf_command", LEVELS | sys::NGX_CONF_TAKE2, LOCATION, sys::ngx_conf_set_keyval_slot, tls!(commands), ptr::null_mut()),
+    #[cfg(ngx_feature = "http_ssl")]
+    text(c"lua_ssl_key_log", LEVELS, LOCATION, tls!(key_log)),
+    custom(c"lua_socket_system_resolver", EVERYWHERE | TAKE123, LOCATION, set_system_resolver),
+    msec(c"lua_socket_connect_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.connect_timeout)),
+    msec(c"lua_socket_send_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.send_timeout)),
+    msec(c"lua_socket_read_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.read_timeout)),
+    msec(c"lua_socket_keepalive_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.keepalive_timeout)),
+    size(c"lua_socket_send_lowat", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.send_lowat)),
+    size(c"lua_socket_buffer_size", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.buffer_size)),
+    number(c"lua_socket_pool_size", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.pool_size)),
+    flag(c"lua_socket_log_errors", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.log_errors)),
 
     by_lua(c"init_by_lua", HTTP, &INIT, Form::String),
     by_lua(c"init_by_lua_block", HTTP, &INIT, Form::Block),
@@ -80,6 +122,36 @@ const ROWS: &[ngx_command_t] = &[
     by_lua(c"log_by_lua_file", EVERYWHERE, &LOG, Form::File),
 ];
 
+/// The names of `lua_ssl_protocols`, with nginx's bits.
+#[cfg(ngx_feature = "http_ssl")]
+static PROTOCOLS: Protocols = Protocols([
+    protocol(c"SSLv2", sys::NGX_SSL_SSLv2),
+    protocol(c"SSLv3", sys::NGX_SSL_SSLv3),
+    protocol(c"TLSv1", sys::NGX_SSL_TLSv1),
+    protocol(c"TLSv1.1", sys::NGX_SSL_TLSv1_1),
+    protocol(c"TLSv1.2", sys::NGX_SSL_TLSv1_2),
+    protocol(c"TLSv1.3", sys::NGX_SSL_TLSv1_3),
+    protocol(c"", 0),
+]);
+
+#[cfg(ngx_feature = "http_ssl")]
+struct Protocols([sys::ngx_conf_bitmask_t; 7]);
+#[cfg(ngx_feature = "http_ssl")]
+// SAFETY: written at compile time.
+unsafe impl Sync for Protocols {}
+
+#[cfg(ngx_feature = "http_ssl")]
+impl Protocols {
+    const fn as_post(&self) -> *mut c_void {
+        self.0.as_ptr().cast_mut().cast()
+    }
+}
+
+#[cfg(ngx_feature = "http_ssl")]
+const fn protocol(name: &'static CStr, mask: u32) -> sys::ngx_conf_bitmask_t {
+    sys::ngx_conf_bitmask_t { name: name_of(name), mask: mask as ngx_uint_t }
+}
+
 static INIT: Phase = Phase::Init;
 static INIT_WORKER: Phase = Phase::InitWorker;
 static EXIT_WORKER: Phase = Phase::ExitWorker;
@@ -94,6 +166,7 @@ static LOG: Phase = Phase::Log;
 
 const FLAG: u32 = sys::NGX_CONF_FLAG;
 const TAKE1: u32 = sys::NGX_CONF_TAKE1;
+const TAKE123: u32 = TAKE1 | sys::NGX_CONF_TAKE2 | sys::NGX_CONF_TAKE3;
 
 const MAIN: usize = sys::NGX_HTTP_MAIN_CONF_OFFSET;
 const SERVER: usize = sys::NGX_HTTP_SRV_CONF_OFFSET;
@@ -121,6 +194,10 @@ impl<const N: usize> Table<N> {
     }
 }
 
+const fn name_of(name: &'static CStr) -> ngx_str_t {
+    ngx_str_t { len: name.count_bytes(), data: name.as_ptr().cast_mut().cast() }
+}
+
 type Setter = unsafe extern "C" fn(*mut ngx_conf_t, *mut ngx_command_t, *mut c_void) -> *mut c_char;
 
 const fn row(
@@ -132,7 +209,7 @@ const fn row(
     post: *mut c_void,
 ) -> ngx_command_t {
     ngx_command_t {
-        name: ngx_str_t { len: name.count_bytes(), data: name.as_ptr().cast_mut().cast() },
+        name: name_of(name),
         type_: contexts_and_args as ngx_uint_t,
         set: Some(set),
         conf: level,
@@ -152,6 +229,19 @@ const fn flag(name: &'static CStr, contexts: u32, level: usize, offset: usize) -
 
 const fn number(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
     row(name, contexts | TAKE1, level, sys::ngx_conf_set_num_slot, offset, ptr::null_mut())
+}
+
+#[cfg(ngx_feature = "http_ssl")]
+const fn text(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+    row(name, contexts | TAKE1, level, sys::ngx_conf_set_str_slot, offset, ptr::null_mut())
+}
+
+const fn msec(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+    row(name, contexts | TAKE1, level, sys::ngx_conf_set_msec_slot, offset, ptr::null_mut())
+}
+
+const fn size(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+    row(name, contexts | TAKE1, level, sys::ngx_conf_set_size_slot, offset, ptr::null_mut())
 }
 
 /// A directive that gives a phase its Lua code.
@@ -278,6 +368,16 @@ unsafe extern "C" fn set_load_resty_core(
     ptr::null_mut()
 }
 
+unsafe extern "C" fn set_capture_error_log(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: see above.
+    let (cf, conf) = unsafe { (Config::from_raw(cf), &mut *conf.cast::<MainConf>()) };
+    answer(|| setters::set_capture_error_log(cf, conf))
+}
+
 unsafe extern "C" fn set_malloc_trim(
     cf: *mut ngx_conf_t,
     _: *mut ngx_command_t,
@@ -288,8 +388,18 @@ unsafe extern "C" fn set_malloc_trim(
     answer(|| setters::set_malloc_trim(cf, conf))
 }
 
+unsafe extern "C" fn set_system_resolver(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: see above.
+    let (cf, conf) = unsafe { (Config::from_raw(cf), &mut *conf.cast::<LocConf>()) };
+    answer(|| setters::set_system_resolver(cf, conf))
+}
+
 /// What nginx wants to hear of a setter.
-fn answer(set: impl FnOnce() -> Result<(), ConfError>) -> *mut c_char {
+pub(super) fn answer(set: impl FnOnce() -> Result<(), ConfError>) -> *mut c_char {
     match guard(Err(ConfError::Reported), set) {
         Ok(()) => ptr::null_mut(),
         Err(ConfError::Directive(text)) => text.as_ptr().cast_mut(),
