@@ -414,6 +414,7 @@ impl Connection {
     }
 
     /// Memory that lives as long as the connection, made at the first call; TLS needs it.
+    #[allow(dead_code)]
     pub(crate) fn pool(self) -> Option<super::pool::Pool> {
         unsafe {
             let c = self.as_ptr();

@@ -169,6 +169,7 @@ pub(crate) struct Socket {
     /// The pool's name, where there is none yet.
     key: Cell<Box<[u8]>>,
     /// What lua-resty-core's functions keep with the socket (`tls`).
+    #[allow(dead_code)]
     pub(crate) extra: OnceCell<Box<dyn core::any::Any>>,
 }
 
