@@ -24,7 +24,6 @@ fn setup(stack: Stack, _: &Found) {
 const LUA_NAMES: &[u8] = br#"
 local missing = {
     "run_worker_thread",
-    "socket.udp",
     "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",
 }
 for _, path in ipairs(missing) do
@@ -98,6 +97,4 @@ absent! {
     ngx_http_lua_ffi_shdict_set_expire
     ngx_http_lua_ffi_shdict_store
     ngx_http_lua_ffi_shdict_udata_to_zone
-    ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result
-    ngx_http_lua_ffi_socket_tcp_sslhandshake
 }

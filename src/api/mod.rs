@@ -53,6 +53,7 @@ const DOMAINS: &[&Domain] = &[
     &text::DOMAIN,
     &abort::DOMAIN,
     &location::DOMAIN,
+    &socket::udp::DOMAIN,
     &socket::tcp::DOMAIN,
     &absent::DOMAIN,
 ];
