@@ -4,39 +4,25 @@ use core::ffi::{CStr, c_char, c_void};
 use core::mem::offset_of;
 use core::ptr;
 
-use super::CONF_ERROR;
-#[cfg(ngx_feature = "http_ssl")]
-use crate::conf::TlsConf;
+use super::{CONF_ERROR, tls};
 use crate::conf::setters::{self, ConfError, Form, Target};
 use crate::conf::{LocConf, MainConf};
 use crate::nginx::config::Config;
 use crate::nginx::sys::{self, ngx_command_t, ngx_conf_t, ngx_str_t, ngx_uint_t};
-#[cfg(ngx_feature = "http_ssl")]
-use crate::nginx::tls;
 use crate::nginx::{Phase, guard};
 use crate::phase::content::on_content;
 use crate::phase::set::on_set;
 
-const HTTP: u32 = sys::NGX_HTTP_MAIN_CONF;
-const SRV: u32 = sys::NGX_HTTP_SRV_CONF;
-const LOC: u32 = sys::NGX_HTTP_LOC_CONF;
+pub(super) const HTTP: u32 = sys::NGX_HTTP_MAIN_CONF;
+pub(super) const SRV: u32 = sys::NGX_HTTP_SRV_CONF;
+pub(super) const LOC: u32 = sys::NGX_HTTP_LOC_CONF;
 const IF: u32 = sys::NGX_HTTP_LIF_CONF;
 const EVERYWHERE: u32 = HTTP | SRV | LOC | IF;
-#[cfg(ngx_feature = "http_ssl")]
-const LEVELS: u32 = HTTP | SRV | LOC;
 /// Where the rewrite module's directives stand.
 const REWRITING: u32 = SRV | sys::NGX_HTTP_SIF_CONF | LOC | IF;
 
-/// Where nginx's setters write what `lua_ssl_*` says.
-#[cfg(ngx_feature = "http_ssl")]
-macro_rules! tls {
-    ($field:ident) => {
-        offset_of!(LocConf, tls) + offset_of!(TlsConf, settings) + offset_of!(tls::Settings, $field)
-    };
-}
-
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: Table<{ ROWS.len() + 1 }> = Table::new(ROWS);
+pub(crate) static DIRECTIVES: Table<{ ROWS.len() + tls::ROWS.len() + 1 }> = Table::new([ROWS, tls::ROWS]);
 
 #[rustfmt::skip]
 const ROWS: &[ngx_command_t] = &[
@@ -56,24 +42,6 @@ const ROWS: &[ngx_command_t] = &[
     flag(c"lua_use_default_type", EVERYWHERE, LOCATION, offset_of!(LocConf, use_default_type)),
     flag(c"lua_http10_buffering", EVERYWHERE, LOCATION, offset_of!(LocConf, http10_buffering)),
     flag(c"lua_check_client_abort", EVERYWHERE, LOCATION, offset_of!(LocConf, check_client_abort)),
-    #[cfg(ngx_feature = "http_ssl")]
-    row(c"lua_ssl_protocols", LEVELS | sys::NGX_CONF_1MORE, LOCATION, sys::ngx_conf_set_bitmask_slot, tls!(protocols), PROTOCOLS.as_post()),
-    #[cfg(ngx_feature = "http_ssl")]
-    text(c"lua_ssl_ciphers", LEVELS, LOCATION, tls!(ciphers)),
-    #[cfg(ngx_feature = "http_ssl")]
-    number(c"lua_ssl_verify_depth", LEVELS, LOCATION, tls!(verify_depth)),
-    #[cfg(ngx_feature = "http_ssl")]
-    text(c"lua_ssl_trusted_certificate", LEVELS, LOCATION, tls!(trusted_certificate)),
-    #[cfg(ngx_feature = "http_ssl")]
-    text(c"lua_ssl_crl", LEVELS, LOCATION, tls!(crl)),
-    #[cfg(ngx_feature = "http_ssl")]
-    row(c"lua_ssl_certificate", LEVELS | TAKE1, LOCATION, sys::ngx_conf_set_str_array_slot, tls!(certificates), ptr::null_mut()),
-    #[cfg(ngx_feature = "http_ssl")]
-    row(c"lua_ssl_certificate_key", LEVELS | TAKE1, LOCATION, sys::ngx_conf_set_str_array_slot, tls!(certificate_keys), ptr::null_mut()),
-    #[cfg(ngx_feature = "http_ssl")]
-    row(c"lua_ssl_conf_command", LEVELS | sys::NGX_CONF_TAKE2, LOCATION, sys::ngx_conf_set_keyval_slot, tls!(commands), ptr::null_mut()),
-    #[cfg(ngx_feature = "http_ssl")]
-    text(c"lua_ssl_key_log", LEVELS, LOCATION, tls!(key_log)),
     custom(c"lua_socket_system_resolver", EVERYWHERE | TAKE123, LOCATION, set_system_resolver),
     msec(c"lua_socket_connect_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.connect_timeout)),
     msec(c"lua_socket_send_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.send_timeout)),
@@ -122,36 +90,6 @@ const ROWS: &[ngx_command_t] = &[
     by_lua(c"log_by_lua_file", EVERYWHERE, &LOG, Form::File),
 ];
 
-/// The names of `lua_ssl_protocols`, with nginx's bits.
-#[cfg(ngx_feature = "http_ssl")]
-static PROTOCOLS: Protocols = Protocols([
-    protocol(c"SSLv2", sys::NGX_SSL_SSLv2),
-    protocol(c"SSLv3", sys::NGX_SSL_SSLv3),
-    protocol(c"TLSv1", sys::NGX_SSL_TLSv1),
-    protocol(c"TLSv1.1", sys::NGX_SSL_TLSv1_1),
-    protocol(c"TLSv1.2", sys::NGX_SSL_TLSv1_2),
-    protocol(c"TLSv1.3", sys::NGX_SSL_TLSv1_3),
-    protocol(c"", 0),
-]);
-
-#[cfg(ngx_feature = "http_ssl")]
-struct Protocols([sys::ngx_conf_bitmask_t; 7]);
-#[cfg(ngx_feature = "http_ssl")]
-// SAFETY: written at compile time.
-unsafe impl Sync for Protocols {}
-
-#[cfg(ngx_feature = "http_ssl")]
-impl Protocols {
-    const fn as_post(&self) -> *mut c_void {
-        self.0.as_ptr().cast_mut().cast()
-    }
-}
-
-#[cfg(ngx_feature = "http_ssl")]
-const fn protocol(name: &'static CStr, mask: u32) -> sys::ngx_conf_bitmask_t {
-    sys::ngx_conf_bitmask_t { name: name_of(name), mask: mask as ngx_uint_t }
-}
-
 static INIT: Phase = Phase::Init;
 static INIT_WORKER: Phase = Phase::InitWorker;
 static EXIT_WORKER: Phase = Phase::ExitWorker;
@@ -165,12 +103,12 @@ static BODY_FILTER: Phase = Phase::BodyFilter;
 static LOG: Phase = Phase::Log;
 
 const FLAG: u32 = sys::NGX_CONF_FLAG;
-const TAKE1: u32 = sys::NGX_CONF_TAKE1;
+pub(super) const TAKE1: u32 = sys::NGX_CONF_TAKE1;
 const TAKE123: u32 = TAKE1 | sys::NGX_CONF_TAKE2 | sys::NGX_CONF_TAKE3;
 
 const MAIN: usize = sys::NGX_HTTP_MAIN_CONF_OFFSET;
 const SERVER: usize = sys::NGX_HTTP_SRV_CONF_OFFSET;
-const LOCATION: usize = sys::NGX_HTTP_LOC_CONF_OFFSET;
+pub(super) const LOCATION: usize = sys::NGX_HTTP_LOC_CONF_OFFSET;
 
 /// nginx only reads the table, but declares it mutable. The last row is empty.
 #[repr(transparent)]
@@ -179,12 +117,15 @@ pub(crate) struct Table<const N: usize>([ngx_command_t; N]);
 unsafe impl<const N: usize> Sync for Table<N> {}
 
 impl<const N: usize> Table<N> {
-    const fn new(rows: &[ngx_command_t]) -> Self {
+    const fn new(parts: [&[ngx_command_t]; 2]) -> Self {
         let mut table = [ngx_command_t::empty(); N];
-        let mut i = 0;
-        while i < rows.len() {
-            table[i] = rows[i];
-            i += 1;
+        let (mut part, mut i, mut at) = (0, 0, 0);
+        while part < parts.len() {
+            while i < parts[part].len() {
+                table[at] = parts[part][i];
+                (i, at) = (i + 1, at + 1);
+            }
+            (i, part) = (0, part + 1);
         }
         Self(table)
     }
@@ -194,13 +135,13 @@ impl<const N: usize> Table<N> {
     }
 }
 
-const fn name_of(name: &'static CStr) -> ngx_str_t {
+pub(super) const fn name_of(name: &'static CStr) -> ngx_str_t {
     ngx_str_t { len: name.count_bytes(), data: name.as_ptr().cast_mut().cast() }
 }
 
 type Setter = unsafe extern "C" fn(*mut ngx_conf_t, *mut ngx_command_t, *mut c_void) -> *mut c_char;
 
-const fn row(
+pub(super) const fn row(
     name: &'static CStr,
     contexts_and_args: u32,
     level: usize,
@@ -227,13 +168,13 @@ const fn flag(name: &'static CStr, contexts: u32, level: usize, offset: usize) -
     row(name, contexts | FLAG, level, sys::ngx_conf_set_flag_slot, offset, ptr::null_mut())
 }
 
-const fn number(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+pub(super) const fn number(
+    name: &'static CStr,
+    contexts: u32,
+    level: usize,
+    offset: usize,
+) -> ngx_command_t {
     row(name, contexts | TAKE1, level, sys::ngx_conf_set_num_slot, offset, ptr::null_mut())
-}
-
-#[cfg(ngx_feature = "http_ssl")]
-const fn text(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
-    row(name, contexts | TAKE1, level, sys::ngx_conf_set_str_slot, offset, ptr::null_mut())
 }
 
 const fn msec(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {

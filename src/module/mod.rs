@@ -3,6 +3,12 @@
 pub(crate) mod directives;
 #[cfg(not(test))]
 mod statics;
+#[cfg(ngx_feature = "http_ssl")]
+mod tls;
+#[cfg(not(ngx_feature = "http_ssl"))]
+mod tls {
+    pub(crate) const ROWS: &[crate::nginx::sys::ngx_command_t] = &[];
+}
 
 use core::ffi::{c_char, c_void};
 use core::ptr;

@@ -4,6 +4,7 @@
 //! Nothing here is about TLS with clients.
 #![allow(unsafe_code)]
 pub(crate) mod client;
+pub(crate) mod pem;
 
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
