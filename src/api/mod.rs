@@ -12,6 +12,7 @@ pub(crate) mod location;
 pub(crate) mod log;
 pub(crate) mod ndk;
 pub(crate) mod output;
+pub(crate) mod regex;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;

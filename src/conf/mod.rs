@@ -6,12 +6,14 @@ pub(crate) mod block;
 pub(crate) mod chunk;
 pub(crate) mod setters;
 
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
+use std::rc::Rc;
 
 pub(crate) use chunk::Chunk;
 
 use crate::nginx::config::{ConfLevel, Config};
 use crate::nginx::output::Options;
+use crate::nginx::pcre::{Limits, Matcher};
 use crate::nginx::script::Arguments;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
 use crate::nginx::{Phase, Phases, Request, slot};
@@ -40,6 +42,9 @@ pub(crate) struct MainConf {
     /// Whether the worker's exit is watched for the sake of timers.
     pub(crate) watches_exit: Cell<bool>,
     pub(crate) malloc_trim_cycle: ngx_uint_t,
+    pub(crate) regex_cache_max_entries: ngx_int_t,
+    pub(crate) regex_match_limit: ngx_int_t,
+    matcher: OnceCell<Rc<Matcher>>,
     pub(crate) sa_restart: ngx_flag_t,
     pub(crate) rewrite_no_postpone: ngx_flag_t,
     pub(crate) access_no_postpone: ngx_flag_t,
@@ -68,6 +73,9 @@ impl MainConf {
             running_timers: Cell::new(0),
             watches_exit: Cell::new(false),
             malloc_trim_cycle: UNSET as ngx_uint_t,
+            regex_cache_max_entries: UNSET,
+            regex_match_limit: UNSET,
+            matcher: OnceCell::new(),
             sa_restart: UNSET,
             rewrite_no_postpone: UNSET,
             access_no_postpone: UNSET,
@@ -99,6 +107,8 @@ impl MainConf {
         }
         default(&mut self.max_pending_timers, 1024);
         default(&mut self.max_running_timers, 256);
+        default(&mut self.regex_cache_max_entries, 1024);
+        default(&mut self.regex_match_limit, 0);
         default(&mut self.sa_restart, 1);
         default(&mut self.rewrite_no_postpone, 0);
         default(&mut self.access_no_postpone, 0);
@@ -120,6 +130,22 @@ impl MainConf {
     pub(crate) fn of_cycle(cycle: *mut sys::ngx_cycle_t) -> Option<&'static Self> {
         // SAFETY: made by `create`, lives as long as the cycle.
         slot::cycle_main_conf(cycle).and_then(|conf| unsafe { conf.cast::<Self>().as_ref() })
+    }
+
+    /// The configuration of the cycle that runs, or, while it is being configured, of that one.
+    pub(crate) fn running() -> Option<&'static Self> {
+        // SAFETY: [single-thread]
+        Self::of_cycle(unsafe { sys::ngx_cycle }.cast())
+    }
+
+    /// What patterns are matched with, made when it is first needed; `None` when there is no memory.
+    pub(crate) fn matcher(&self, limits: fn(u32) -> Limits) -> Option<Rc<Matcher>> {
+        if let Some(matcher) = self.matcher.get() {
+            return Some(Rc::clone(matcher));
+        }
+        let limit = u32::try_from(self.regex_match_limit).unwrap_or(u32::MAX);
+        let matcher = Rc::new(Matcher::new(limits(limit))?);
+        Some(Rc::clone(self.matcher.get_or_init(|| matcher)))
     }
 
     pub(crate) fn uses(&self, phase: Phase) -> bool {

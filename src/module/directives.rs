@@ -31,6 +31,8 @@ const ROWS: &[ngx_command_t] = &[
     number(c"lua_max_pending_timers", HTTP, MAIN, offset_of!(MainConf, max_pending_timers)),
     number(c"lua_max_running_timers", HTTP, MAIN, offset_of!(MainConf, max_running_timers)),
     custom(c"lua_malloc_trim", HTTP | TAKE1, MAIN, set_malloc_trim),
+    number(c"lua_regex_cache_max_entries", HTTP, MAIN, offset_of!(MainConf, regex_cache_max_entries)),
+    number(c"lua_regex_match_limit", HTTP, MAIN, offset_of!(MainConf, regex_match_limit)),
     flag(c"lua_sa_restart", HTTP, MAIN, offset_of!(MainConf, sa_restart)),
     custom(c"lua_package_path", HTTP | TAKE1, MAIN, set_package_path),
     custom(c"lua_package_cpath", HTTP | TAKE1, MAIN, set_package_cpath),

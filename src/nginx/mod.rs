@@ -19,6 +19,7 @@ pub(crate) mod log;
 pub(crate) mod method;
 pub(crate) mod ndk;
 pub(crate) mod output;
+pub(crate) mod pcre;
 pub(crate) mod phase;
 pub(crate) mod pool;
 pub(crate) mod process;
