@@ -8,31 +8,20 @@ use core::ffi::c_int;
 use super::Domain;
 use super::ffi::Rc;
 use super::resty_core::Found;
-use crate::vm::sys::LUA_REGISTRYINDEX;
 use crate::vm::{Stack, Vm};
 
 pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
-/// Tables that lua-resty-core adds to.
+/// The table that lua-resty-core adds to.
 fn setup(stack: Stack, _: &Found) {
-    for table in [b"req".as_slice(), b"socket"] {
-        super::push_table(stack, table);
-        stack.pop(1);
-    }
-    for table in
-        [b"__tcp_cosocket_mt".as_slice(), b"__tcp_req_cosocket_mt", b"__tcp_raw_req_cosocket_mt"]
-    {
-        stack.new_table(0, 16);
-        stack.set_raw_field(LUA_REGISTRYINDEX, table);
-    }
+    super::push_table(stack, b"req");
+    stack.pop(1);
 }
 
 /// What is served later, as paths below `ngx`.
 const LUA_NAMES: &[u8] = br#"
 local missing = {
-    "run_worker_thread",
-    "req.socket",
-    "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
+    "socket.udp",
 }
 for _, path in ipairs(missing) do
     local table, name = ngx, path
@@ -84,9 +73,5 @@ absent! {
     ngx_http_lua_ffi_shdict_store
     ngx_http_lua_ffi_shdict_udata_to_zone
     ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result
-    ngx_http_lua_ffi_socket_tcp_getfd
-    ngx_http_lua_ffi_socket_tcp_getoption
-    ngx_http_lua_ffi_socket_tcp_hack_fd
-    ngx_http_lua_ffi_socket_tcp_setoption
     ngx_http_lua_ffi_socket_tcp_sslhandshake
 }

@@ -30,9 +30,11 @@ const ROWS: &[ngx_command_t] = &[
     number(c"lua_thread_cache_max_entries", HTTP, MAIN, offset_of!(MainConf, thread_cache_max_entries)),
     number(c"lua_max_pending_timers", HTTP, MAIN, offset_of!(MainConf, max_pending_timers)),
     number(c"lua_max_running_timers", HTTP, MAIN, offset_of!(MainConf, max_running_timers)),
+    number(c"lua_worker_thread_vm_pool_size", HTTP, MAIN, offset_of!(MainConf, worker_thread_vm_pool_size)),
     custom(c"lua_malloc_trim", HTTP | TAKE1, MAIN, set_malloc_trim),
     number(c"lua_regex_cache_max_entries", HTTP, MAIN, offset_of!(MainConf, regex_cache_max_entries)),
     number(c"lua_regex_match_limit", HTTP, MAIN, offset_of!(MainConf, regex_match_limit)),
+    custom(c"lua_capture_error_log", HTTP | TAKE1, MAIN, set_capture_error_log),
     flag(c"lua_sa_restart", HTTP, MAIN, offset_of!(MainConf, sa_restart)),
     custom(c"lua_package_path", HTTP | TAKE1, MAIN, set_package_path),
     custom(c"lua_package_cpath", HTTP | TAKE1, MAIN, set_package_cpath),
@@ -42,6 +44,15 @@ const ROWS: &[ngx_command_t] = &[
     flag(c"lua_use_default_type", EVERYWHERE, LOCATION, offset_of!(LocConf, use_default_type)),
     flag(c"lua_http10_buffering", EVERYWHERE, LOCATION, offset_of!(LocConf, http10_buffering)),
     flag(c"lua_check_client_abort", EVERYWHERE, LOCATION, offset_of!(LocConf, check_client_abort)),
+    custom(c"lua_socket_system_resolver", EVERYWHERE | TAKE123, LOCATION, set_system_resolver),
+    msec(c"lua_socket_connect_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.connect_timeout)),
+    msec(c"lua_socket_send_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.send_timeout)),
+    msec(c"lua_socket_read_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.read_timeout)),
+    msec(c"lua_socket_keepalive_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.keepalive_timeout)),
+    size(c"lua_socket_send_lowat", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.send_lowat)),
+    size(c"lua_socket_buffer_size", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.buffer_size)),
+    number(c"lua_socket_pool_size", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.pool_size)),
+    flag(c"lua_socket_log_errors", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.log_errors)),
 
     by_lua(c"init_by_lua", HTTP, &INIT, Form::String),
     by_lua(c"init_by_lua_block", HTTP, &INIT, Form::Block),
@@ -95,6 +106,7 @@ static LOG: Phase = Phase::Log;
 
 const FLAG: u32 = sys::NGX_CONF_FLAG;
 const TAKE1: u32 = sys::NGX_CONF_TAKE1;
+const TAKE123: u32 = TAKE1 | sys::NGX_CONF_TAKE2 | sys::NGX_CONF_TAKE3;
 
 const MAIN: usize = sys::NGX_HTTP_MAIN_CONF_OFFSET;
 const SERVER: usize = sys::NGX_HTTP_SRV_CONF_OFFSET;
@@ -153,6 +165,14 @@ const fn flag(name: &'static CStr, contexts: u32, level: usize, offset: usize) -
 
 const fn number(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
     row(name, contexts | TAKE1, level, sys::ngx_conf_set_num_slot, offset, ptr::null_mut())
+}
+
+const fn msec(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+    row(name, contexts | TAKE1, level, sys::ngx_conf_set_msec_slot, offset, ptr::null_mut())
+}
+
+const fn size(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+    row(name, contexts | TAKE1, level, sys::ngx_conf_set_size_slot, offset, ptr::null_mut())
 }
 
 /// A directive that gives a phase its Lua code.
@@ -279,6 +299,16 @@ unsafe extern "C" fn set_load_resty_core(
     ptr::null_mut()
 }
 
+unsafe extern "C" fn set_capture_error_log(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: see above.
+    let (cf, conf) = unsafe { (Config::from_raw(cf), &mut *conf.cast::<MainConf>()) };
+    answer(|| setters::set_capture_error_log(cf, conf))
+}
+
 unsafe extern "C" fn set_malloc_trim(
     cf: *mut ngx_conf_t,
     _: *mut ngx_command_t,
@@ -287,6 +317,16 @@ unsafe extern "C" fn set_malloc_trim(
     // SAFETY: see above.
     let (cf, conf) = unsafe { (Config::from_raw(cf), &mut *conf.cast::<MainConf>()) };
     answer(|| setters::set_malloc_trim(cf, conf))
+}
+
+unsafe extern "C" fn set_system_resolver(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: see above.
+    let (cf, conf) = unsafe { (Config::from_raw(cf), &mut *conf.cast::<LocConf>()) };
+    answer(|| setters::set_system_resolver(cf, conf))
 }
 
 /// What nginx wants to hear of a setter.

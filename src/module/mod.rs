@@ -10,6 +10,7 @@ use core::ptr;
 use crate::api::location;
 use crate::conf::{LocConf, MainConf, SrvConf};
 use crate::nginx::config::{Config, HandlerPlace};
+use crate::nginx::output::send_at;
 use crate::nginx::sys::{self, ngx_conf_t, ngx_cycle_t, ngx_int_t};
 use crate::nginx::{Level, Phase, guard, process};
 use crate::phase::boot::{self, BootError};
@@ -63,12 +64,21 @@ unsafe extern "C" fn merge_srv_conf(
 }
 
 unsafe extern "C" fn merge_loc_conf(
-    _: *mut ngx_conf_t,
+    cf: *mut ngx_conf_t,
     outer: *mut c_void,
     inner: *mut c_void,
 ) -> *mut c_char {
     // SAFETY: see above; two different structs made by `create_loc_conf`.
-    unsafe { (*inner.cast::<LocConf>()).inherit(&*outer.cast()) };
+    unsafe {
+        let inner = &mut *inner.cast::<LocConf>();
+        inner.inherit(&*outer.cast());
+        // nginx's core module comes first: its settings of this level are complete.
+        let cf = Config::from_raw(cf);
+        inner.send_at = send_at(cf.postpone_output());
+        if let Some(tap) = &MainConf::being_read(cf).tap {
+            tap.note(cf.error_log());
+        }
+    }
     ptr::null_mut()
 }
 
@@ -141,7 +151,12 @@ fn start_vm(cf: Config, conf: &'static MainConf) -> Option<()> {
             boot::close(vm);
         }
     })?;
-    with_cycle(cf, || boot::run_init(conf, vm, cf.log())).then_some(())
+    let init = || with_cycle(cf, || boot::run_init(conf, vm, cf.log()));
+    let done = match &conf.tap {
+        Some(tap) => tap.during(cf.cycle_log(), init),
+        None => init(),
+    };
+    done.then_some(())
 }
 
 /// Runs `body` as if the cycle being configured were the running one: `init_by_lua*` sees its prefix
@@ -155,6 +170,16 @@ fn with_cycle<T>(cf: Config, body: impl FnOnce() -> T) -> T {
         sys::ngx_cycle = running;
         result
     }
+}
+
+/// The configuration has been read, and its logs are open.
+unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    guard((), || {
+        if let Some(tap) = MainConf::of_cycle(cycle).and_then(|conf| conf.tap.as_deref()) {
+            tap.open(cycle);
+        }
+    });
+    sys::OK
 }
 
 unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {

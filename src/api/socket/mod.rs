@@ -1,0 +1,3 @@
+//! `ngx.socket`: connections that Lua uses as if they blocked.
+mod buffer;
+pub(crate) mod tcp;
