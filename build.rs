@@ -69,7 +69,8 @@ fn nginx_extra(out: &std::path::Path) {
             "#include <ngx_config.h>\n#include <ngx_core.h>\n#include <ngx_md5.h>\n\
              #include <ngx_sha1.h>\n#include <ngx_event.h>\n\
              #include <ngx_thread_pool.h>\n\
-             enum { NGX_LUA_READ_EVENT = NGX_READ_EVENT, NGX_LUA_WRITE_EVENT = NGX_WRITE_EVENT };",
+             enum { NGX_LUA_READ_EVENT = NGX_READ_EVENT, NGX_LUA_WRITE_EVENT = NGX_WRITE_EVENT, \
+             NGX_LUA_CLEAR_EVENT = NGX_CLEAR_EVENT, NGX_LUA_LEVEL_EVENT = NGX_LEVEL_EVENT };",
         )
         .clang_args(args)
         .allowlist_function("ngx_(md5|sha1)_.*|ngx_thread_(pool_get|task_post)")

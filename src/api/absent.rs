@@ -6,7 +6,7 @@
 use core::ffi::c_int;
 
 use super::Domain;
-use super::ffi::Rc;
+use super::ffi::{ErrOut, Rc};
 use super::resty_core::Found;
 use crate::vm::{Stack, Vm};
 
@@ -21,7 +21,6 @@ fn setup(stack: Stack, _: &Found) {
 /// What is served later, as paths below `ngx`.
 const LUA_NAMES: &[u8] = br#"
 local missing = {
-    "socket.udp",
 }
 for _, path in ipairs(missing) do
     local table, name = ngx, path
@@ -72,6 +71,31 @@ absent! {
     ngx_http_lua_ffi_shdict_set_expire
     ngx_http_lua_ffi_shdict_store
     ngx_http_lua_ffi_shdict_udata_to_zone
-    ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result
-    ngx_http_lua_ffi_socket_tcp_sslhandshake
+}
+
+macro_rules! absent_with_a_message {
+    ($($name:ident($($parameter:ident)*))*) => {$(
+        /// Looked up by `ngx.ssl` when it loads; says that it is absent.
+        #[unsafe(no_mangle)]
+        extern "C" fn $name($($parameter: usize,)* err: ErrOut) -> c_int {
+            let _ = ($($parameter,)*);
+            err.set(c"not available in this version of the module".as_ptr());
+            Rc::Error.into()
+        }
+    )*};
+}
+
+// What `ngx.ssl` does with a client's connection.
+absent_with_a_message! {
+    ngx_http_lua_ffi_set_cert(r chain)
+    ngx_http_lua_ffi_set_priv_key(r key)
+    ngx_http_lua_ffi_ssl_clear_certs(r)
+    ngx_http_lua_ffi_ssl_get_tls1_version(r)
+    ngx_http_lua_ffi_ssl_raw_client_addr(r address len kind)
+    ngx_http_lua_ffi_ssl_raw_server_addr(r address len kind)
+    ngx_http_lua_ffi_ssl_server_name(r name len)
+    ngx_http_lua_ffi_ssl_server_port(r port)
+    ngx_http_lua_ffi_ssl_set_der_certificate(r data len)
+    ngx_http_lua_ffi_ssl_set_der_private_key(r data len)
+    ngx_http_lua_ffi_ssl_verify_client(r chain depth)
 }

@@ -25,6 +25,8 @@ pub(crate) mod text;
 pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod timer;
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) mod tls;
 pub(crate) mod var;
 pub(crate) mod worker;
 
@@ -58,6 +60,7 @@ const DOMAINS: &[&Domain] = &[
     &text::DOMAIN,
     &abort::DOMAIN,
     &location::DOMAIN,
+    &socket::udp::DOMAIN,
     &socket::tcp::DOMAIN,
     &absent::DOMAIN,
 ];

@@ -5,11 +5,15 @@
 pub(crate) mod block;
 pub(crate) mod chunk;
 pub(crate) mod setters;
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) mod tls;
 
 use core::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 pub(crate) use chunk::Chunk;
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) use tls::TlsConf;
 
 use crate::nginx::config::{ConfLevel, Config};
 use crate::nginx::log_tap::Tap;
@@ -245,6 +249,8 @@ pub(crate) struct LocConf {
     pub(crate) need_request_body: ngx_flag_t,
     system_resolver: SystemSlot,
     pub(crate) socket: SocketConf,
+    #[cfg(ngx_feature = "http_ssl")]
+    pub(crate) tls: TlsConf,
     /// So much of the response is collected before it is sent.
     pub(crate) send_at: usize,
     chunks: [ChunkSlot; Phase::SLOTS],
@@ -264,6 +270,8 @@ impl LocConf {
             need_request_body: UNSET,
             system_resolver: None,
             socket: SocketConf::UNSET,
+            #[cfg(ngx_feature = "http_ssl")]
+            tls: TlsConf::new(),
             send_at: SEND_AT,
             chunks: [None; Phase::SLOTS],
         }
@@ -294,8 +302,19 @@ impl LocConf {
         inherit(&mut self.need_request_body, outer.need_request_body, 0);
     }
 
+    /// Makes OpenSSL's context, or takes that of the outer level.
+    pub(crate) fn inherit_tls(
+        &mut self,
+        cf: Config,
+        outer: &Self,
+    ) -> Result<(), setters::ConfError> {
+        #[cfg(ngx_feature = "http_ssl")]
+        self.tls.inherit(cf, &outer.tls)?;
+        let _ = (cf, outer);
+        Ok(())
+    }
+
     /// What resolves names where nginx has no `resolver`.
-    #[allow(dead_code)]
     pub(crate) fn system_resolver(&self) -> Option<&'static SystemResolver> {
         self.system_resolver.flatten()
     }

@@ -16,7 +16,9 @@ pub(crate) struct TlsConf {
 }
 
 impl TlsConf {
-    pub(crate) const UNSET: Self = Self { settings: Settings::UNSET, context: Cell::new(None) };
+    pub(crate) fn new() -> Self {
+        Self { settings: Settings::UNSET, context: Cell::new(None) }
+    }
 
     pub(crate) fn inherit(&mut self, cf: Config, outer: &Self) -> Result<(), ConfError> {
         if self.settings == Settings::UNSET {

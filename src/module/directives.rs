@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_char, c_void};
 use core::mem::offset_of;
 use core::ptr;
 
-use super::CONF_ERROR;
+use super::{CONF_ERROR, tls};
 use crate::conf::setters::{self, ConfError, Form, Target};
 use crate::conf::{LocConf, MainConf};
 use crate::nginx::config::Config;
@@ -13,16 +13,16 @@ use crate::nginx::{Phase, guard};
 use crate::phase::content::on_content;
 use crate::phase::set::on_set;
 
-const HTTP: u32 = sys::NGX_HTTP_MAIN_CONF;
-const SRV: u32 = sys::NGX_HTTP_SRV_CONF;
-const LOC: u32 = sys::NGX_HTTP_LOC_CONF;
+pub(super) const HTTP: u32 = sys::NGX_HTTP_MAIN_CONF;
+pub(super) const SRV: u32 = sys::NGX_HTTP_SRV_CONF;
+pub(super) const LOC: u32 = sys::NGX_HTTP_LOC_CONF;
 const IF: u32 = sys::NGX_HTTP_LIF_CONF;
 const EVERYWHERE: u32 = HTTP | SRV | LOC | IF;
 /// Where the rewrite module's directives stand.
 const REWRITING: u32 = SRV | sys::NGX_HTTP_SIF_CONF | LOC | IF;
 
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: Table<{ ROWS.len() + 1 }> = Table::new(ROWS);
+pub(crate) static DIRECTIVES: Table<{ ROWS.len() + tls::ROWS.len() + 1 }> = Table::new([ROWS, tls::ROWS]);
 
 #[rustfmt::skip]
 const ROWS: &[ngx_command_t] = &[
@@ -105,12 +105,12 @@ static BODY_FILTER: Phase = Phase::BodyFilter;
 static LOG: Phase = Phase::Log;
 
 const FLAG: u32 = sys::NGX_CONF_FLAG;
-const TAKE1: u32 = sys::NGX_CONF_TAKE1;
+pub(super) const TAKE1: u32 = sys::NGX_CONF_TAKE1;
 const TAKE123: u32 = TAKE1 | sys::NGX_CONF_TAKE2 | sys::NGX_CONF_TAKE3;
 
 const MAIN: usize = sys::NGX_HTTP_MAIN_CONF_OFFSET;
 const SERVER: usize = sys::NGX_HTTP_SRV_CONF_OFFSET;
-const LOCATION: usize = sys::NGX_HTTP_LOC_CONF_OFFSET;
+pub(super) const LOCATION: usize = sys::NGX_HTTP_LOC_CONF_OFFSET;
 
 /// nginx only reads the table, but declares it mutable. The last row is empty.
 #[repr(transparent)]
@@ -119,12 +119,15 @@ pub(crate) struct Table<const N: usize>([ngx_command_t; N]);
 unsafe impl<const N: usize> Sync for Table<N> {}
 
 impl<const N: usize> Table<N> {
-    const fn new(rows: &[ngx_command_t]) -> Self {
+    const fn new(parts: [&[ngx_command_t]; 2]) -> Self {
         let mut table = [ngx_command_t::empty(); N];
-        let mut i = 0;
-        while i < rows.len() {
-            table[i] = rows[i];
-            i += 1;
+        let (mut part, mut i, mut at) = (0, 0, 0);
+        while part < parts.len() {
+            while i < parts[part].len() {
+                table[at] = parts[part][i];
+                (i, at) = (i + 1, at + 1);
+            }
+            (i, part) = (0, part + 1);
         }
         Self(table)
     }
@@ -134,9 +137,13 @@ impl<const N: usize> Table<N> {
     }
 }
 
+pub(super) const fn name_of(name: &'static CStr) -> ngx_str_t {
+    ngx_str_t { len: name.count_bytes(), data: name.as_ptr().cast_mut().cast() }
+}
+
 type Setter = unsafe extern "C" fn(*mut ngx_conf_t, *mut ngx_command_t, *mut c_void) -> *mut c_char;
 
-const fn row(
+pub(super) const fn row(
     name: &'static CStr,
     contexts_and_args: u32,
     level: usize,
@@ -145,7 +152,7 @@ const fn row(
     post: *mut c_void,
 ) -> ngx_command_t {
     ngx_command_t {
-        name: ngx_str_t { len: name.count_bytes(), data: name.as_ptr().cast_mut().cast() },
+        name: name_of(name),
         type_: contexts_and_args as ngx_uint_t,
         set: Some(set),
         conf: level,
@@ -163,7 +170,12 @@ const fn flag(name: &'static CStr, contexts: u32, level: usize, offset: usize) -
     row(name, contexts | FLAG, level, sys::ngx_conf_set_flag_slot, offset, ptr::null_mut())
 }
 
-const fn number(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+pub(super) const fn number(
+    name: &'static CStr,
+    contexts: u32,
+    level: usize,
+    offset: usize,
+) -> ngx_command_t {
     row(name, contexts | TAKE1, level, sys::ngx_conf_set_num_slot, offset, ptr::null_mut())
 }
 
@@ -330,7 +342,7 @@ unsafe extern "C" fn set_system_resolver(
 }
 
 /// What nginx wants to hear of a setter.
-fn answer(set: impl FnOnce() -> Result<(), ConfError>) -> *mut c_char {
+pub(super) fn answer(set: impl FnOnce() -> Result<(), ConfError>) -> *mut c_char {
     match guard(Err(ConfError::Reported), set) {
         Ok(()) => ptr::null_mut(),
         Err(ConfError::Directive(text)) => text.as_ptr().cast_mut(),

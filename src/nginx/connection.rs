@@ -108,7 +108,7 @@ pub(crate) fn connect(
     }
 }
 
-fn last_error() -> i32 {
+pub(super) fn last_error() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap_or_default()
 }
 
@@ -150,6 +150,11 @@ impl Connection {
     /// The client's connection, which is nginx's to close.
     pub(crate) fn of_client(r: Request) -> Self {
         Self(unsafe { NonNull::new_unchecked(r.connection()) })
+    }
+
+    /// A connection that nothing else closes.
+    pub(super) fn from_raw(c: NonNull<ngx_connection_t>) -> Self {
+        Self(c)
     }
 
     #[inline]
@@ -411,17 +416,6 @@ impl Connection {
             libc::getsockopt(self.fd(), level, option, (&raw mut value).cast(), &raw mut len)
         };
         if code == -1 { Err(last_error()) } else { Ok(value) }
-    }
-
-    /// Memory that lives as long as the connection, made at the first call; TLS needs it.
-    pub(crate) fn pool(self) -> Option<super::pool::Pool> {
-        unsafe {
-            let c = self.as_ptr();
-            if (*c).pool.is_null() {
-                (*c).pool = sys::ngx_create_pool(128, (*c).log);
-            }
-            super::pool::Pool::from_raw((*c).pool)
-        }
     }
 }
 

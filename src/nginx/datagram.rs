@@ -38,7 +38,7 @@ pub(crate) fn open(peer: &Address, local: Option<&Address>, log: Log) -> Result<
 
 fn failed(log: Log, level: Level, call: &str) -> i32 {
     let errno = last_error();
-    log.write_error(level, errno, format_args!("{call}() failed"));
+    log.print_error(level, errno, format_args!("{call}() failed"));
     errno
 }
 
@@ -48,8 +48,8 @@ fn set_up(c: NonNull<sys::ngx_connection_t>, log: Log) -> Result<(), i32> {
         let c = c.as_ptr();
         (*(*c).read).log = log.as_ptr();
         (*(*c).write).log = log.as_ptr();
-        let counter = AtomicUsize::from_ptr(sys::ngx_connection_counter.cast_mut().cast());
-        (*c).number = counter.fetch_add(1, Relaxed);
+        let counter = AtomicUsize::from_ptr(sys::ngx_connection_counter.cast());
+        (*c).number = counter.fetch_add(1, Relaxed) as sys::ngx_atomic_uint_t;
         (*c).recv = sys::ngx_io.udp_recv;
         (*c).send = sys::ngx_io.send;
         // There is always room to write.

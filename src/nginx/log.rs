@@ -97,6 +97,20 @@ impl Log {
         self.write_always(Level::Debug, &text);
     }
 
+    /// As [`Log::print`], with what the system says of `errno` behind the message.
+    pub(crate) fn print_error(self, level: Level, errno: i32, message: fmt::Arguments<'_>) {
+        if !self.enabled(level) {
+            return;
+        }
+        let text = message.to_string();
+        // SAFETY: `%*s` reads exactly `len` bytes.
+        unsafe {
+            let (len, data) = (text.len(), text.as_ptr());
+            let log = self.as_ptr();
+            sys::ngx_log_error_core(level as usize, log, errno, c"%*s".as_ptr(), len, data);
+        }
+    }
+
     fn write_always(self, level: Level, message: &[u8]) {
         // SAFETY: `%*s` reads exactly `len` bytes.
         unsafe {

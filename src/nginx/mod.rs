@@ -11,6 +11,7 @@ pub(crate) mod client;
 pub(crate) mod client_socket;
 pub(crate) mod config;
 pub(crate) mod connection;
+pub(crate) mod datagram;
 pub(crate) mod detached;
 pub(crate) mod digest;
 pub(crate) mod event;
@@ -35,11 +36,12 @@ pub(crate) mod script;
 pub(crate) mod slot;
 pub(crate) mod subrequest;
 pub(crate) mod sys;
-#[allow(dead_code)]
 pub(crate) mod system_resolver;
 #[cfg(ngx_feature = "threads")]
 pub(crate) mod thread_pool;
 pub(crate) mod time;
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) mod tls;
 pub(crate) mod uri;
 pub(crate) mod variable;
 

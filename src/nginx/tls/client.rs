@@ -5,8 +5,8 @@ use core::ptr::{self, NonNull};
 
 use super::Context;
 use crate::nginx::connection::Connection;
+use crate::nginx::guard;
 use crate::nginx::sys::{self, ngx_connection_t, ngx_str_t};
-use crate::nginx::{Log, guard};
 
 /// What Lua asks of a handshake. The pointers are OpenSSL's objects, valid for the call.
 pub(crate) struct Wishes<'a> {
@@ -195,20 +195,35 @@ pub(crate) fn verify(c: Connection, name: &[u8]) -> core::result::Result<(), Dis
     Ok(())
 }
 
-/// The session of a connection, for a later handshake; null if it has none. The caller frees it.
-pub(crate) fn session(c: Connection) -> *mut sys::SSL_SESSION {
-    // SAFETY: the handshake is done.
-    unsafe { sys::ngx_ssl_get_session(c.as_ptr()) }
+/// A share of a session, by which a later handshake goes on.
+pub(crate) struct Session(NonNull<sys::SSL_SESSION>);
+
+impl Session {
+    /// That of a connection; `None` if it has none.
+    pub(crate) fn of(c: Connection) -> Option<Self> {
+        // SAFETY: the handshake is done; nginx counts one more user.
+        NonNull::new(unsafe { sys::ngx_ssl_get_session(c.as_ptr()) }).map(Self)
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut sys::SSL_SESSION {
+        self.0.as_ptr()
+    }
+
+    /// The share, which [`Session::from_raw`] takes back.
+    pub(crate) fn into_raw(self) -> *mut c_void {
+        core::mem::ManuallyDrop::new(self).0.as_ptr().cast()
+    }
+
+    /// # Safety
+    /// Null, or from `into_raw`, for the first time.
+    pub(crate) unsafe fn from_raw(session: *mut c_void) -> Option<Self> {
+        NonNull::new(session.cast()).map(Self)
+    }
 }
 
-/// # Safety
-/// A session from [`session`] that nobody uses any more.
-pub(crate) unsafe fn free_session(session: *mut sys::SSL_SESSION) {
-    // SAFETY: the caller's contract.
-    unsafe { sys::SSL_SESSION_free(session) }
-}
-
-/// The log line's pointer of a session.
-pub(crate) fn log_session(log: Log, what: &str, session: *const sys::SSL_SESSION) {
-    crate::nginx::debug!(log, "lua ssl {what} session: {session:p}");
+impl Drop for Session {
+    fn drop(&mut self) {
+        // SAFETY: the share is ours.
+        unsafe { sys::SSL_SESSION_free(self.0.as_ptr()) }
+    }
 }

@@ -4,6 +4,7 @@
 //! Nothing here is about TLS with clients.
 #![allow(unsafe_code)]
 pub(crate) mod client;
+pub(crate) mod pem;
 
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
@@ -120,8 +121,9 @@ impl Context {
         let mut context = unsafe { Self(Box::new(core::mem::zeroed())) };
         context.0.log = cf.log().as_ptr();
         // SAFETY: [conf-callback]; the context stays in its box.
-        let made =
-            unsafe { sys::ngx_ssl_create(&raw mut *context.0, settings.protocols, ptr::null_mut()) };
+        let made = unsafe {
+            sys::ngx_ssl_create(&raw mut *context.0, settings.protocols, ptr::null_mut())
+        };
         if made != sys::OK {
             // There is nothing to free.
             core::mem::forget(context);
@@ -215,9 +217,8 @@ fn key_log_index() -> c_int {
     if INDEX.load(Relaxed) < 0 {
         let class = sys::CRYPTO_EX_INDEX_SSL_CTX as c_int;
         // SAFETY: OpenSSL keeps no more than the number.
-        let index = unsafe {
-            sys::CRYPTO_get_ex_new_index(class, 0, ptr::null_mut(), None, None, None)
-        };
+        let index =
+            unsafe { sys::CRYPTO_get_ex_new_index(class, 0, ptr::null_mut(), None, None, None) };
         INDEX.store(index, Relaxed);
     }
     INDEX.load(Relaxed)

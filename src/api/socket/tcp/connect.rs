@@ -385,7 +385,7 @@ impl Target {
 }
 
 /// One of several addresses of a name.
-fn choose(addresses: &[Address]) -> Option<Address> {
+pub(crate) fn choose(addresses: &[Address]) -> Option<Address> {
     match addresses {
         [] => None,
         [one] => Some(*one),

@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use super::Socket;
 use super::pattern::Pattern;
-use crate::vm::{Call, Kind, Result, Stack, lua_fn};
+use crate::api::socket::udp;
+use crate::vm::{Call, Function, Kind, Result, Stack};
 
 /// A share of a `T`. That of a socket is lua-resty-core's `ngx_http_lua_socket_tcp_upstream_t`.
 #[repr(C)]
@@ -22,11 +23,17 @@ pub(crate) trait Held: Sized {
     fn mark() -> usize;
 }
 
-static MARKS: [u8; 2] = [0; 2];
+static MARKS: [u8; 3] = [0; 3];
 
 impl Held for Socket {
     fn mark() -> usize {
         (&raw const MARKS[0]).addr()
+    }
+}
+
+impl Held for udp::Socket {
+    fn mark() -> usize {
+        (&raw const MARKS[2]).addr()
     }
 }
 
@@ -37,11 +44,11 @@ impl Held for Pattern {
 }
 
 /// The element of a socket's table that holds its handle.
-pub(super) const PLACE: i32 = 1;
+pub(crate) const PLACE: i32 = 1;
 
 impl<T: Held> Handle<T> {
     /// Pushes a userdata with a share of `shared`, and the metatable at `metatable`. stack: [-0, +1, m]
-    pub(super) fn push(stack: Stack, shared: Rc<T>, metatable: i32) {
+    pub(crate) fn push(stack: Stack, shared: Rc<T>, metatable: i32) {
         let place: *mut Self = stack.new_userdata(size_of::<Self>()).cast();
         // SAFETY: fresh memory of that size; LuaJIT aligns userdata to 8 bytes at least.
         unsafe { place.write(Self { mark: T::mark(), shared: Some(shared) }) };
@@ -52,7 +59,7 @@ impl<T: Held> Handle<T> {
     /// What the userdata at `index` holds. It lives while the userdata does: who runs Lua, or waits, clones
     /// it before.
     #[inline]
-    pub(super) fn at<'a>(stack: Stack, index: i32) -> Option<&'a Rc<T>>
+    pub(crate) fn at<'a>(stack: Stack, index: i32) -> Option<&'a Rc<T>>
     where
         T: 'a,
     {
@@ -70,31 +77,15 @@ impl<T: Held> Handle<T> {
     }
 }
 
-/// The metatable of handles of sockets. stack: [-0, +1, m]
-pub(super) fn push_socket_metatable(stack: Stack) {
+/// The metatable of handles, with `collect` as `__gc`. stack: [-0, +1, m]
+pub(crate) fn push_metatable(stack: Stack, collect: Function) {
     stack.new_table(0, 1);
-    stack.push_function(lua_fn!(collect_socket), 0);
+    stack.push_function(collect, 0);
     stack.set_raw_field(-2, b"__gc");
 }
 
-/// The same of patterns. stack: [-0, +1, m]
-pub(super) fn push_pattern_metatable(stack: Stack) {
-    stack.new_table(0, 1);
-    stack.push_function(lua_fn!(collect_pattern), 0);
-    stack.set_raw_field(-2, b"__gc");
-}
-
-fn collect_socket(call: &Call<'_>) -> Result<()> {
-    collect::<Socket>(call);
-    Ok(())
-}
-
-fn collect_pattern(call: &Call<'_>) -> Result<()> {
-    collect::<Pattern>(call);
-    Ok(())
-}
-
-fn collect<T: Held>(call: &Call<'_>) {
+/// `__gc` of the handles of `T`.
+pub(crate) fn collect<T: Held>(call: &Call<'_>) -> Result<()> {
     let stack = call.stack();
     if Handle::<T>::at(stack, 1).is_some() {
         // SAFETY: `at` has looked. Nobody refers to a userdata that is collected; Lua code that calls this
@@ -102,4 +93,5 @@ fn collect<T: Held>(call: &Call<'_>) {
         let shared = unsafe { (*stack.pointer(1).cast::<Handle<T>>()).shared.take() };
         drop(shared);
     }
+    Ok(())
 }

@@ -49,8 +49,8 @@ const OWNING: &[(&[u8], Function)] = &[
 /// Makes `ngx.socket`, and the metatables, which lua-resty-core finds in the registry.
 fn setup(stack: Stack, _: &Found) {
     let ngx = stack.top();
-    handle::push_socket_metatable(stack);
-    handle::push_pattern_metatable(stack);
+    handle::push_metatable(stack, lua_fn!(handle::collect::<Socket>));
+    handle::push_metatable(stack, lua_fn!(handle::collect::<Pattern>));
     let (sockets, patterns) = (ngx + 1, ngx + 2);
     let methods: [&[(&[u8], Function)]; 3] = [READING, WRITING, OWNING];
     push_methods(stack, b"__tcp_cosocket_mt", &methods, patterns);

@@ -9,18 +9,25 @@
 //! meanwhile.
 mod connect;
 pub(crate) mod ffi;
-mod handle;
+pub(super) mod handle;
 mod lua;
 mod pattern;
 mod pool;
 mod receive;
 mod request;
 mod send;
+#[cfg(ngx_feature = "http_ssl")]
+mod tls;
+#[cfg(ngx_feature = "http_ssl")]
+mod tls_ffi;
 
-use core::cell::{Cell, OnceCell};
+use core::cell::Cell;
+#[cfg(ngx_feature = "http_ssl")]
+use core::cell::OnceCell;
 use core::ptr::NonNull;
 use std::rc::Rc;
 
+pub(crate) use connect::choose;
 pub(crate) use lua::{DOMAIN, complete};
 
 use super::buffer::Buffer;
@@ -92,7 +99,7 @@ impl Failure {
     }
 
     /// Pushes `nil` and the message. stack: [-0, +2, m]
-    fn push(&self, stack: Stack) -> i32 {
+    pub(crate) fn push(&self, stack: Stack) -> i32 {
         stack.push_nil();
         match self {
             Self::Timeout => stack.push_bytes(b"timeout"),
@@ -168,8 +175,8 @@ pub(crate) struct Socket {
     counted: Cell<bool>,
     /// The pool's name, where there is none yet.
     key: Cell<Box<[u8]>>,
-    /// What lua-resty-core's functions keep with the socket (`tls`).
-    pub(crate) extra: OnceCell<Box<dyn core::any::Any>>,
+    #[cfg(ngx_feature = "http_ssl")]
+    tls: OnceCell<Box<tls::State>>,
 }
 
 impl Socket {
@@ -201,7 +208,8 @@ impl Socket {
             pool: Cell::new(None),
             counted: Cell::new(false),
             key: Cell::new(Box::default()),
-            extra: OnceCell::new(),
+            #[cfg(ngx_feature = "http_ssl")]
+            tls: OnceCell::new(),
         })
     }
 

@@ -13,9 +13,7 @@ use crate::coroutine::{RequestCtx, current, in_phase, request_of};
 use crate::nginx::address::Address;
 use crate::nginx::connection::Connection;
 use crate::nginx::{Level, Msec, Phases, Request, trace};
-use crate::vm::{
-    Call, Error, Function, IntoResults, Kind, Result, Stack, Top, Yield, lua_fn,
-};
+use crate::vm::{Call, Error, Function, IntoResults, Kind, Result, Stack, Top, Yield, lua_fn};
 
 pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
@@ -32,7 +30,7 @@ const METHODS: &[(&[u8], Function)] = &[
 /// Makes `ngx.socket.udp`. stack: [-0, +0, m]
 fn setup(stack: Stack, _: &Found) {
     let ngx = stack.top();
-    handle::push_metatable::<Socket>(stack, lua_fn!(handle::collect::<Socket>));
+    handle::push_metatable(stack, lua_fn!(handle::collect::<Socket>));
     let handles = stack.top();
     stack.new_table(0, 7);
     for (name, function) in METHODS {
@@ -143,19 +141,13 @@ fn failed(failure: &crate::api::socket::Failure) -> Error {
 }
 
 /// The socket of argument 1 with its connection, for the request of `r`; `what` it cannot do is logged.
-fn open<'c>(
-    call: &'c Call<'_>,
-    r: Request,
-    what: &str,
-) -> Result<(&'c Rc<Socket>, Connection)> {
+fn open<'c>(call: &'c Call<'_>, r: Request, what: &str) -> Result<(&'c Rc<Socket>, Connection)> {
     let found = socket(call)?;
     let Some((socket, c)) = found.and_then(|socket| Some((socket, socket.connection()?))) else {
         if crate::api::socket::logs_errors(Some(r)) {
             let u = found.map_or(core::ptr::null(), Rc::as_ptr).addr();
-            let message = format_args!(
-                "attempt to {what} data on a closed socket: u:{u:016X}, c:{:016X}",
-                0
-            );
+            let message =
+                format_args!("attempt to {what} data on a closed socket: u:{u:016X}, c:{:016X}", 0);
             r.log().print(Level::Error, message);
         }
         return Err(CLOSED);

@@ -219,7 +219,7 @@ impl Socket {
 
     fn read_timeout(&self) -> Msec {
         match (self.timeout.get(), self.request.get()) {
-            (Msec(0), Some(r)) => LocConf::of(r).socket.read_timeout(),
+            (Msec(0), Some(r)) => Msec(LocConf::of(r).socket.read_timeout),
             (timeout, _) => timeout,
         }
     }
