@@ -26,7 +26,7 @@ pub(crate) fn port() -> Result<String, String> {
 fn start() -> std::io::Result<String> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     let port = socket.local_addr()?.port();
-    thread::spawn(move || {
+    let serve = move || {
         let mut query = [0; 512];
         while let Ok((len, client)) = socket.recv_from(&mut query) {
             if let Some(answer) = answer(&query[..len]) {
@@ -34,7 +34,8 @@ fn start() -> std::io::Result<String> {
                 let _ = socket.send_to(&answer, client);
             }
         }
-    });
+    };
+    thread::Builder::new().spawn(serve)?;
     Ok(port.to_string())
 }
 

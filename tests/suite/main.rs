@@ -11,6 +11,7 @@ mod certificate;
 mod check;
 mod client;
 mod conf;
+mod daemon;
 mod dns;
 mod http2;
 mod log;
