@@ -23,7 +23,6 @@ fn setup(stack: Stack, _: &Found) {
 /// What is served later, as paths below `ngx`.
 const LUA_NAMES: &[u8] = br#"
 local missing = {
-    "run_worker_thread",
     "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",
 }
 for _, path in ipairs(missing) do

@@ -12,6 +12,8 @@ pub(crate) mod location;
 pub(crate) mod log;
 pub(crate) mod ndk;
 pub(crate) mod output;
+#[cfg(ngx_feature = "threads")]
+pub(crate) mod pool_thread;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;
@@ -45,6 +47,8 @@ const DOMAINS: &[&Domain] = &[
     &sleep::DOMAIN,
     &thread::DOMAIN,
     &timer::DOMAIN,
+    #[cfg(ngx_feature = "threads")]
+    &pool_thread::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
     &request::body::DOMAIN,
@@ -60,10 +64,24 @@ const DOMAINS: &[&Domain] = &[
     &absent::DOMAIN,
 ];
 
+/// What works without a request, in any thread.
+#[cfg(ngx_feature = "threads")]
+const DOMAINS_FOR_THREADS: &[&Domain] = &[&config::DOMAIN, &text::DOMAIN];
+
 /// Makes the global `ngx`. stack: [-0, +0, m]
 pub(crate) fn install(stack: Stack, found: &resty_core::Found) {
+    install_domains(stack, found, DOMAINS);
+}
+
+/// Makes the global `ngx` of a VM for other threads. stack: [-0, +0, m]
+#[cfg(ngx_feature = "threads")]
+pub(crate) fn install_for_threads(stack: Stack, found: &resty_core::Found) {
+    install_domains(stack, found, DOMAINS_FOR_THREADS);
+}
+
+fn install_domains(stack: Stack, found: &resty_core::Found, domains: &[&Domain]) {
     stack.new_table(0, 115);
-    for domain in DOMAINS {
+    for domain in domains {
         for (table, name, function) in domain.functions {
             push_table(stack, table.to_bytes());
             stack.push_function(*function, 0);

@@ -41,6 +41,7 @@ pub(crate) struct MainConf {
     pub(crate) thread_cache_max_entries: ngx_int_t,
     pub(crate) max_pending_timers: ngx_int_t,
     pub(crate) max_running_timers: ngx_int_t,
+    pub(crate) worker_thread_vm_pool_size: ngx_int_t,
     pub(crate) pending_timers: Cell<ngx_int_t>,
     pub(crate) running_timers: Cell<ngx_int_t>,
     /// Whether the worker's exit is watched for the sake of timers.
@@ -72,6 +73,7 @@ impl MainConf {
             thread_cache_max_entries: UNSET,
             max_pending_timers: UNSET,
             max_running_timers: UNSET,
+            worker_thread_vm_pool_size: UNSET,
             pending_timers: Cell::new(0),
             running_timers: Cell::new(0),
             watches_exit: Cell::new(false),
@@ -108,6 +110,7 @@ impl MainConf {
         }
         default(&mut self.max_pending_timers, 1024);
         default(&mut self.max_running_timers, 256);
+        default(&mut self.worker_thread_vm_pool_size, 100);
         default(&mut self.sa_restart, 1);
         default(&mut self.rewrite_no_postpone, 0);
         default(&mut self.access_no_postpone, 0);

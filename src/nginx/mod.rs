@@ -36,6 +36,8 @@ pub(crate) mod slot;
 pub(crate) mod subrequest;
 pub(crate) mod sys;
 pub(crate) mod system_resolver;
+#[cfg(ngx_feature = "threads")]
+pub(crate) mod thread_pool;
 pub(crate) mod time;
 #[cfg(ngx_feature = "http_ssl")]
 pub(crate) mod tls;
