@@ -97,15 +97,6 @@ absent! {
     ngx_http_lua_ffi_script_eval_data
     ngx_http_lua_ffi_script_eval_len
     ngx_http_lua_ffi_set_jit_stack_size
-    ngx_http_lua_ffi_shdict_capacity
-    ngx_http_lua_ffi_shdict_flush_all
-    ngx_http_lua_ffi_shdict_free_space
-    ngx_http_lua_ffi_shdict_get
-    ngx_http_lua_ffi_shdict_get_ttl
-    ngx_http_lua_ffi_shdict_incr
-    ngx_http_lua_ffi_shdict_set_expire
-    ngx_http_lua_ffi_shdict_store
-    ngx_http_lua_ffi_shdict_udata_to_zone
     ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result
     ngx_http_lua_ffi_socket_tcp_getfd
     ngx_http_lua_ffi_socket_tcp_getoption

@@ -15,6 +15,7 @@ pub(crate) mod output;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;
+pub(crate) mod shdict;
 pub(crate) mod sleep;
 pub(crate) mod text;
 pub(crate) mod thread;
@@ -23,6 +24,7 @@ pub(crate) mod timer;
 pub(crate) mod var;
 pub(crate) mod worker;
 
+use crate::conf::MainConf;
 use crate::vm::{Function, Stack};
 
 /// What a domain contributes to the `ngx` table of a new VM.
@@ -55,7 +57,7 @@ const DOMAINS: &[&Domain] = &[
 ];
 
 /// Makes the global `ngx`. stack: [-0, +0, m]
-pub(crate) fn install(stack: Stack, found: &resty_core::Found) {
+pub(crate) fn install(stack: Stack, found: &resty_core::Found, conf: &MainConf) {
     stack.new_table(0, 115);
     for domain in DOMAINS {
         for (table, name, function) in domain.functions {
@@ -68,6 +70,7 @@ pub(crate) fn install(stack: Stack, found: &resty_core::Found) {
             setup(stack, found);
         }
     }
+    shdict::install(stack, conf);
     stack.global(c"package");
     stack.raw_field(-1, b"loaded");
     stack.push_value(-3);

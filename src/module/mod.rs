@@ -11,7 +11,7 @@ use crate::api::location;
 use crate::conf::{LocConf, MainConf, SrvConf};
 use crate::nginx::config::{Config, HandlerPlace};
 use crate::nginx::sys::{self, ngx_conf_t, ngx_cycle_t, ngx_int_t};
-use crate::nginx::{Level, Phase, guard, process};
+use crate::nginx::{Level, Log, Phase, guard, process};
 use crate::phase::boot::{self, BootError};
 use crate::phase::engine::on_phase;
 use crate::phase::filter;
@@ -25,7 +25,7 @@ const CONF_ERROR: *mut c_char = ptr::without_provenance_mut(usize::MAX);
 
 unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
     // SAFETY: see above.
-    unsafe { own(cf, MainConf::new()) }
+    unsafe { own(cf, MainConf::new(zones_ready)) }
 }
 
 unsafe extern "C" fn create_srv_conf(cf: *mut ngx_conf_t) -> *mut c_void {
@@ -141,16 +141,27 @@ fn start_vm(cf: Config, conf: &'static MainConf) -> Option<()> {
             boot::close(vm);
         }
     })?;
-    with_cycle(cf, || boot::run_init(conf, vm, cf.log())).then_some(())
+    if conf.zones.are_expected() {
+        return Some(());
+    }
+    with_cycle(cf.cycle(), || boot::run_init(conf, vm, cf.log())).then_some(())
+}
+
+/// Every zone of shared memory is initialised: `init_by_lua*` runs, which may use them.
+fn zones_ready(cycle: *mut ngx_cycle_t) -> bool {
+    let Some(conf) = MainConf::of_cycle(cycle) else { return true };
+    // None where the configuration is only read.
+    let Some(vm) = conf.vm.get() else { return true };
+    with_cycle(cycle, || boot::run_init(conf, vm, Log::of_new_cycle(cycle)))
 }
 
 /// Runs `body` as if the cycle being configured were the running one: `init_by_lua*` sees its prefix
 /// and log.
-fn with_cycle<T>(cf: Config, body: impl FnOnce() -> T) -> T {
+fn with_cycle<T>(cycle: *mut ngx_cycle_t, body: impl FnOnce() -> T) -> T {
     // SAFETY: [single-thread]; nginx itself switches cycles the same way.
     unsafe {
         let running = sys::ngx_cycle;
-        sys::ngx_cycle = cf.cycle();
+        sys::ngx_cycle = cycle;
         let result = body();
         sys::ngx_cycle = running;
         result

@@ -47,6 +47,12 @@ impl Config {
         self.args().get(i).map_or(&[], |s| unsafe { sys::str_bytes(*s) })
     }
 
+    /// A word of the directive as a size (`10m`).
+    pub(crate) fn size_arg(self, i: usize) -> Option<usize> {
+        let mut text = *self.args().get(i)?;
+        usize::try_from(unsafe { sys::ngx_parse_size(&raw mut text) }).ok()
+    }
+
     /// The pool that lives as long as the configuration.
     pub(crate) fn pool(self) -> Pool {
         unsafe { Pool::from_raw((*self.as_ptr()).pool).unwrap_unchecked() }

@@ -57,6 +57,12 @@ impl Log {
         unsafe { Self(NonNull::new_unchecked((*sys::ngx_cycle).log)) }
     }
 
+    /// The log of a cycle whose configuration has been read, but which does not run yet.
+    pub(crate) fn of_new_cycle(cycle: *mut sys::ngx_cycle_t) -> Self {
+        // SAFETY: [conf-callback]; part of the cycle.
+        unsafe { Self(NonNull::new_unchecked(&raw mut (*cycle).new_log)) }
+    }
+
     pub(crate) fn as_ptr(self) -> *mut sys::ngx_log_t {
         self.0.as_ptr()
     }

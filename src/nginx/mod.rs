@@ -25,6 +25,8 @@ pub(crate) mod process;
 pub(crate) mod raw_header;
 pub(crate) mod request;
 pub(crate) mod script;
+pub(crate) mod shm;
+pub(crate) mod slab;
 pub(crate) mod slot;
 pub(crate) mod subrequest;
 pub(crate) mod sys;
