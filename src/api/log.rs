@@ -6,7 +6,9 @@ use super::Domain;
 use super::ffi::{self, ErrBuf, Out, Rc};
 use super::output::flatten;
 use super::resty_core::Found;
+use crate::conf::MainConf;
 use crate::coroutine::request_of;
+use crate::nginx::log_tap::Tap;
 use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::{Level, Log, Request};
 use crate::vm::traceback::Position;
@@ -128,7 +130,13 @@ unsafe extern "C" fn ngx_http_lua_ffi_errlog_get_sys_filter_level(
     c_int::try_from(level).unwrap_or(c_int::MAX).min(Level::Debug as c_int)
 }
 
-const NOT_CAPTURED: &str = "missing the capture error log patch for nginx";
+/// The tap on the logs of the running configuration.
+fn tap(err: &ErrBuf) -> core::result::Result<&'static Tap, Rc> {
+    MainConf::running().and_then(|conf| conf.tap.as_deref()).ok_or_else(|| {
+        err.set(format_args!("directive \"lua_capture_error_log\" is not set"));
+        Rc::Error
+    })
+}
 
 /// `errlog.set_filter_level(level)`
 ///
@@ -136,26 +144,41 @@ const NOT_CAPTURED: &str = "missing the capture error log patch for nginx";
 /// `err` has the room that `err_len` says.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_errlog_set_filter_level(
-    _level: c_int,
+    level: c_int,
     err: *mut u8,
     err_len: Out<usize>,
 ) -> c_int {
-    ErrBuf { data: err, len: err_len }.set(format_args!("{NOT_CAPTURED}"));
-    Rc::Error.into()
+    let err = ErrBuf { data: err, len: err_len };
+    ffi::call(None, || {
+        let tap = tap(&err)?;
+        let Some(known) = Level::from_number(level) else {
+            err.set(format_args!("bad log level: {level}"));
+            return Err(Rc::Error.into());
+        };
+        tap.ring().borrow_mut().set_filter_level(known);
+        Ok(Rc::Ok)
+    })
 }
 
-/// `errlog.get_logs()`, one message a call.
+/// `errlog.get_logs()`, one line a call: its length, or `NGX_DONE` if there is none.
 ///
 /// # Safety
-/// `err` has the room that `err_len` says.
+/// `err` has the room that `err_len` says. The line is read before the next one is logged.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_errlog_get_msg(
-    _log: Out<*const u8>,
-    _level: Out<c_int>,
+    text: Out<*const u8>,
+    level: Out<c_int>,
     err: *mut u8,
     err_len: Out<usize>,
-    _time: Out<f64>,
+    time: Out<f64>,
 ) -> c_int {
-    ErrBuf { data: err, len: err_len }.set(format_args!("{NOT_CAPTURED}"));
-    Rc::Error.into()
+    let err = ErrBuf { data: err, len: err_len };
+    ffi::call(None, || {
+        let mut ring = tap(&err)?.ring().borrow_mut();
+        let Some(line) = ring.pop() else { return Ok(Rc::Done.into()) };
+        text.set(line.text.as_ptr());
+        level.set(line.level as c_int);
+        time.set(line.time);
+        Ok(line.text.len() as c_int)
+    })
 }

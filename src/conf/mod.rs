@@ -5,18 +5,24 @@
 pub(crate) mod block;
 pub(crate) mod chunk;
 pub(crate) mod setters;
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) mod tls;
 
 use core::cell::{Cell, RefCell};
 use core::ptr::NonNull;
 
 pub(crate) use chunk::Chunk;
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) use tls::TlsConf;
 
 use crate::nginx::config::{ConfLevel, Config};
-use crate::nginx::output::Options;
+use crate::nginx::log_tap::Tap;
+use crate::nginx::output::{Options, SEND_AT};
 use crate::nginx::script::Arguments;
 use crate::nginx::shm::Zones;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
-use crate::nginx::{Phase, Phases, Request, slot};
+use crate::nginx::system_resolver::SystemResolver;
+use crate::nginx::{Phase, Phases, Request, process, slot};
 use crate::vm::Vm;
 
 /// nginx's mark of a value that no directive has set.
@@ -37,6 +43,7 @@ pub(crate) struct MainConf {
     pub(crate) thread_cache_max_entries: ngx_int_t,
     pub(crate) max_pending_timers: ngx_int_t,
     pub(crate) max_running_timers: ngx_int_t,
+    pub(crate) worker_thread_vm_pool_size: ngx_int_t,
     pub(crate) pending_timers: Cell<ngx_int_t>,
     pub(crate) running_timers: Cell<ngx_int_t>,
     /// Whether the worker's exit is watched for the sake of timers.
@@ -51,6 +58,8 @@ pub(crate) struct MainConf {
     pub(crate) init: ChunkSlot,
     pub(crate) init_worker: ChunkSlot,
     pub(crate) exit_worker: ChunkSlot,
+    /// `lua_capture_error_log`.
+    pub(crate) tap: Option<Box<Tap>>,
     /// The phases that some location has Lua for.
     pub(crate) used: Cell<Phases>,
     /// The phases whose handler has taken its place behind those of other modules.
@@ -71,6 +80,7 @@ impl MainConf {
             thread_cache_max_entries: UNSET,
             max_pending_timers: UNSET,
             max_running_timers: UNSET,
+            worker_thread_vm_pool_size: UNSET,
             pending_timers: Cell::new(0),
             running_timers: Cell::new(0),
             watches_exit: Cell::new(false),
@@ -84,6 +94,7 @@ impl MainConf {
             init: None,
             init_worker: None,
             exit_worker: None,
+            tap: None,
             used: Cell::new(Phases::NONE),
             postponed: Cell::new(Phases::NONE),
             zones: Zones::new(zones_ready),
@@ -108,6 +119,7 @@ impl MainConf {
         }
         default(&mut self.max_pending_timers, 1024);
         default(&mut self.max_running_timers, 256);
+        default(&mut self.worker_thread_vm_pool_size, 100);
         default(&mut self.sa_restart, 1);
         default(&mut self.rewrite_no_postpone, 0);
         default(&mut self.access_no_postpone, 0);
@@ -129,6 +141,11 @@ impl MainConf {
     pub(crate) fn of_cycle(cycle: *mut sys::ngx_cycle_t) -> Option<&'static Self> {
         // SAFETY: made by `create`, lives as long as the cycle.
         slot::cycle_main_conf(cycle).and_then(|conf| unsafe { conf.cast::<Self>().as_ref() })
+    }
+
+    /// That of the running cycle.
+    pub(crate) fn running() -> Option<&'static Self> {
+        Self::of_cycle(process::cycle())
     }
 
     pub(crate) fn uses(&self, phase: Phase) -> bool {
@@ -159,6 +176,57 @@ impl SrvConf {
     }
 }
 
+/// `lua_socket_*`
+#[repr(C)]
+pub(crate) struct SocketConf {
+    pub(crate) connect_timeout: ngx_uint_t,
+    pub(crate) send_timeout: ngx_uint_t,
+    pub(crate) read_timeout: ngx_uint_t,
+    pub(crate) keepalive_timeout: ngx_uint_t,
+    pub(crate) send_lowat: ngx_uint_t,
+    pub(crate) buffer_size: ngx_uint_t,
+    pub(crate) pool_size: ngx_int_t,
+    pub(crate) log_errors: ngx_flag_t,
+}
+
+const UNSET_NUMBER: ngx_uint_t = UNSET as ngx_uint_t;
+
+impl SocketConf {
+    const UNSET: Self = Self {
+        connect_timeout: UNSET_NUMBER,
+        send_timeout: UNSET_NUMBER,
+        read_timeout: UNSET_NUMBER,
+        keepalive_timeout: UNSET_NUMBER,
+        send_lowat: UNSET_NUMBER,
+        buffer_size: UNSET_NUMBER,
+        pool_size: UNSET,
+        log_errors: UNSET,
+    };
+
+    fn inherit(&mut self, outer: &Self) {
+        let number = |own: &mut usize, outer: usize, default| {
+            if *own == UNSET_NUMBER {
+                *own = if outer == UNSET_NUMBER { default } else { outer };
+            }
+        };
+        number(&mut self.connect_timeout, outer.connect_timeout, 60_000);
+        number(&mut self.send_timeout, outer.send_timeout, 60_000);
+        number(&mut self.read_timeout, outer.read_timeout, 60_000);
+        number(&mut self.keepalive_timeout, outer.keepalive_timeout, 60_000);
+        number(&mut self.send_lowat, outer.send_lowat, 0);
+        number(&mut self.buffer_size, outer.buffer_size, process::page_size());
+        inherit(&mut self.pool_size, outer.pool_size, 30);
+        inherit(&mut self.log_errors, outer.log_errors, 1);
+    }
+}
+
+/// Fills in what no directive has set: from the outer level, or with the default.
+fn inherit(own: &mut isize, outer: isize, default: isize) {
+    if *own == UNSET {
+        *own = if outer == UNSET { default } else { outer };
+    }
+}
+
 /// `location {}`-level settings.
 #[repr(C)]
 pub(crate) struct LocConf {
@@ -168,8 +236,17 @@ pub(crate) struct LocConf {
     pub(crate) use_default_type: ngx_flag_t,
     pub(crate) transform_underscores: ngx_flag_t,
     pub(crate) need_request_body: ngx_flag_t,
+    system_resolver: SystemSlot,
+    pub(crate) socket: SocketConf,
+    #[cfg(ngx_feature = "http_ssl")]
+    pub(crate) tls: TlsConf,
+    /// So much of the response is collected before it is sent.
+    pub(crate) send_at: usize,
     chunks: [ChunkSlot; Phase::SLOTS],
 }
+
+/// `lua_socket_system_resolver`: `None` where it is not set.
+type SystemSlot = Option<Option<&'static SystemResolver>>;
 
 impl LocConf {
     pub(crate) fn new() -> Self {
@@ -180,6 +257,11 @@ impl LocConf {
             use_default_type: UNSET,
             transform_underscores: UNSET,
             need_request_body: UNSET,
+            system_resolver: None,
+            socket: SocketConf::UNSET,
+            #[cfg(ngx_feature = "http_ssl")]
+            tls: TlsConf::new(),
+            send_at: SEND_AT,
             chunks: [None; Phase::SLOTS],
         }
     }
@@ -199,11 +281,8 @@ impl LocConf {
         for (own, outer) in self.chunks.iter_mut().zip(&outer.chunks) {
             *own = own.or(*outer);
         }
-        let inherit = |own: &mut isize, outer: isize, default| {
-            if *own == UNSET {
-                *own = if outer == UNSET { default } else { outer };
-            }
-        };
+        self.system_resolver = self.system_resolver.or(outer.system_resolver);
+        self.socket.inherit(&outer.socket);
         inherit(&mut self.code_cache, outer.code_cache, 1);
         inherit(&mut self.http10_buffering, outer.http10_buffering, 1);
         inherit(&mut self.check_client_abort, outer.check_client_abort, 0);
@@ -212,11 +291,29 @@ impl LocConf {
         inherit(&mut self.need_request_body, outer.need_request_body, 0);
     }
 
+    /// Makes OpenSSL's context, or takes that of the outer level.
+    pub(crate) fn inherit_tls(
+        &mut self,
+        cf: Config,
+        outer: &Self,
+    ) -> Result<(), setters::ConfError> {
+        #[cfg(ngx_feature = "http_ssl")]
+        self.tls.inherit(cf, &outer.tls)?;
+        let _ = (cf, outer);
+        Ok(())
+    }
+
+    /// What resolves names where nginx has no `resolver`.
+    pub(crate) fn system_resolver(&self) -> Option<&'static SystemResolver> {
+        self.system_resolver.flatten()
+    }
+
     pub(crate) fn output_options(&self) -> Options {
         Options {
             http10_buffering: self.http10_buffering != 0,
             use_default_type: self.use_default_type != 0,
             sends_each_write: self.chunk(Phase::BodyFilter).is_some(),
+            send_at: self.send_at,
         }
     }
 }

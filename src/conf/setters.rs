@@ -2,7 +2,9 @@
 use super::block::{BlockError, code_len, line_feeds};
 use super::{Chunk, ChunkSlot, LocConf, MainConf, SetVar, SrvConf};
 use crate::nginx::config::Config;
+use crate::nginx::log_tap::Tap;
 use crate::nginx::script::{self, AddError, Arguments};
+use crate::nginx::system_resolver::{Paths, SystemResolver};
 use crate::nginx::{Level, Phase};
 
 /// How a directive gives its Lua code.
@@ -158,6 +160,30 @@ pub(crate) fn warn_of_load_resty_core(cf: Config) {
     );
 }
 
+/// The least size of `lua_capture_error_log`: one line of the longest kind.
+const MIN_CAPTURE: usize = 4096;
+
+/// `lua_capture_error_log size`
+pub(crate) fn set_capture_error_log(cf: Config, conf: &mut MainConf) -> Result<()> {
+    if conf.tap.is_some() {
+        return Err(ConfError::Directive(c"is duplicate"));
+    }
+    let invalid = |detail: &str| {
+        let size = String::from_utf8_lossy(cf.arg(1));
+        let message = format!("invalid capture error log size \"{size}\"{detail}");
+        cf.report(Level::Emerg, message.as_bytes());
+        Err(ConfError::Reported)
+    };
+    if cf.arg(1).is_empty() {
+        return invalid("");
+    }
+    let Some(size) = cf.size(1).filter(|size| *size >= MIN_CAPTURE) else {
+        return invalid(&format!(", minimum size is {MIN_CAPTURE}"));
+    };
+    conf.tap = Some(Tap::new(cf.pool(), size));
+    Ok(())
+}
+
 /// `lua_malloc_trim <requests>`: 0 switches it off.
 pub(crate) fn set_malloc_trim(cf: Config, conf: &mut MainConf) -> Result<()> {
     let number =
@@ -168,6 +194,39 @@ pub(crate) fn set_malloc_trim(cf: Config, conf: &mut MainConf) -> Result<()> {
     conf.malloc_trim_cycle = requests;
     if requests != 0 {
         conf.note_use(Phase::Log);
+    }
+    Ok(())
+}
+
+/// `lua_socket_system_resolver off | on [hosts=file] [resolv_conf=file]`
+pub(crate) fn set_system_resolver(cf: Config, conf: &mut LocConf) -> Result<()> {
+    if conf.system_resolver.is_some() {
+        return Err(ConfError::Directive(c"is duplicate"));
+    }
+    let mut paths = Paths::default();
+    for i in 2..cf.args().len() {
+        let word = cf.arg(i);
+        if let Some(path) = word.strip_prefix(b"hosts=") {
+            paths.hosts = path;
+        } else if let Some(path) = word.strip_prefix(b"resolv_conf=") {
+            paths.resolv_conf = path;
+        } else {
+            return Err(ConfError::Directive(
+                c"takes \"hosts=file\" and \"resolv_conf=file\" only",
+            ));
+        }
+    }
+    match cf.arg(1) {
+        b"off" if cf.args().len() == 2 => conf.system_resolver = Some(None),
+        b"on" => {
+            let resolver = SystemResolver::create(cf, paths).ok_or(ConfError::Reported)?;
+            let resolver = cf.pool().own(Box::new(resolver)).ok_or(NO_MEMORY)?;
+            #[allow(unsafe_code)]
+            // SAFETY: owned by the configuration's pool, as the slot is.
+            let resolver = unsafe { resolver.as_ref() };
+            conf.system_resolver = Some(Some(resolver));
+        }
+        _ => return Err(ConfError::Directive(c"must be \"on\" or \"off\"")),
     }
     Ok(())
 }

@@ -178,12 +178,26 @@ impl RequestCtx {
     /// `co` ends: what it runs in turn is cancelled, its light threads go on without a parent, and the
     /// results that it has not taken are dropped.
     pub(super) fn disown(&self, co: Co) {
+        self.disown_those(co, |_| true);
+    }
+
+    /// The same for one that failed and hands its error on: the child that the error came from stays,
+    /// for the traceback.
+    pub(super) fn disown_but_failed(&self, co: Co) {
+        self.disown_those(co, |child| !child.failed());
+    }
+
+    fn disown_those(&self, co: Co, goes: impl Fn(Co) -> bool) {
         while co.children.get() > 0 {
-            let Some(child) = self.children(co).next() else { break };
+            let Some(child) = self.children(co).find(|child| goes(*child)) else { break };
             child.set_parent(None);
             match (child.role(), child.status()) {
                 (Role::Light, Status::Zombie) => self.end_thread(child),
                 (Role::Light, _) | (_, Status::Suspended) => {}
+                (Role::Wrapped, Status::Dead) if child.failed() => {
+                    self.disown(child);
+                    self.bury(child);
+                }
                 _ => {
                     self.disown(child);
                     child.cancel();

@@ -215,7 +215,11 @@ impl RequestCtx {
             Role::User | Role::Wrapped => {}
         }
         co.set_status(Status::Dead);
-        self.disown(co);
+        if co.role.get() == Role::Wrapped {
+            self.disown_but_failed(co);
+        } else {
+            self.disown(co);
+        }
         let overflow = co.thread.has_overflowed(failure);
         let Some(parent) = co.parent.get() else { return self.orphaned() };
         parent.set_status(Status::Running);

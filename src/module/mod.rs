@@ -3,6 +3,12 @@
 pub(crate) mod directives;
 #[cfg(not(test))]
 mod statics;
+#[cfg(ngx_feature = "http_ssl")]
+mod tls;
+#[cfg(not(ngx_feature = "http_ssl"))]
+mod tls {
+    pub(crate) const ROWS: &[crate::nginx::sys::ngx_command_t] = &[];
+}
 
 use core::ffi::{c_char, c_void};
 use core::ptr;
@@ -10,6 +16,7 @@ use core::ptr;
 use crate::api::location;
 use crate::conf::{LocConf, MainConf, SrvConf};
 use crate::nginx::config::{Config, HandlerPlace};
+use crate::nginx::output::send_at;
 use crate::nginx::sys::{self, ngx_conf_t, ngx_cycle_t, ngx_int_t};
 use crate::nginx::{Level, Log, Phase, guard, process};
 use crate::phase::boot::{self, BootError};
@@ -17,6 +24,7 @@ use crate::phase::engine::on_phase;
 use crate::phase::filter;
 use crate::phase::log::on_log;
 use crate::phase::worker;
+use crate::vm::Vm;
 
 /// nginx's `NGX_CONF_ERROR`.
 const CONF_ERROR: *mut c_char = ptr::without_provenance_mut(usize::MAX);
@@ -63,13 +71,20 @@ unsafe extern "C" fn merge_srv_conf(
 }
 
 unsafe extern "C" fn merge_loc_conf(
-    _: *mut ngx_conf_t,
+    cf: *mut ngx_conf_t,
     outer: *mut c_void,
     inner: *mut c_void,
 ) -> *mut c_char {
     // SAFETY: see above; two different structs made by `create_loc_conf`.
-    unsafe { (*inner.cast::<LocConf>()).inherit(&*outer.cast()) };
-    ptr::null_mut()
+    let (cf, outer, inner) =
+        unsafe { (Config::from_raw(cf), &*outer.cast::<LocConf>(), &mut *inner.cast::<LocConf>()) };
+    inner.inherit(outer);
+    // nginx's core module comes first: its settings of this level are complete.
+    inner.send_at = send_at(cf.postpone_output());
+    if let Some(tap) = &MainConf::being_read(cf).tap {
+        tap.note(cf.error_log());
+    }
+    directives::answer(|| inner.inherit_tls(cf, outer))
 }
 
 /// Registers the phase handlers that some location needs, and makes the VM of the cycle.
@@ -144,7 +159,7 @@ fn start_vm(cf: Config, conf: &'static MainConf) -> Option<()> {
     if conf.zones.are_expected() {
         return Some(());
     }
-    with_cycle(cf.cycle(), || boot::run_init(conf, vm, cf.log())).then_some(())
+    run_init(conf, vm, cf.cycle(), cf.log()).then_some(())
 }
 
 /// Every zone of shared memory is initialised: `init_by_lua*` runs, which may use them.
@@ -152,7 +167,15 @@ fn zones_ready(cycle: *mut ngx_cycle_t) -> bool {
     let Some(conf) = MainConf::of_cycle(cycle) else { return true };
     // None where the configuration is only read.
     let Some(vm) = conf.vm.get() else { return true };
-    with_cycle(cycle, || boot::run_init(conf, vm, Log::of_new_cycle(cycle)))
+    run_init(conf, vm, cycle, Log::of_cycle(cycle))
+}
+
+fn run_init(conf: &MainConf, vm: Vm, cycle: *mut ngx_cycle_t, log: Log) -> bool {
+    let init = || with_cycle(cycle, || boot::run_init(conf, vm, log));
+    match &conf.tap {
+        Some(tap) => tap.during(Log::of_cycle(cycle), init),
+        None => init(),
+    }
 }
 
 /// Runs `body` as if the cycle being configured were the running one: `init_by_lua*` sees its prefix
@@ -166,6 +189,16 @@ fn with_cycle<T>(cycle: *mut ngx_cycle_t, body: impl FnOnce() -> T) -> T {
         sys::ngx_cycle = running;
         result
     }
+}
+
+/// The configuration has been read, and its logs are open.
+unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    guard((), || {
+        if let Some(tap) = MainConf::of_cycle(cycle).and_then(|conf| conf.tap.as_deref()) {
+            tap.open(cycle);
+        }
+    });
+    sys::OK
 }
 
 unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {

@@ -47,10 +47,10 @@ impl Config {
         self.args().get(i).map_or(&[], |s| unsafe { sys::str_bytes(*s) })
     }
 
-    /// A word of the directive as a size (`10m`).
-    pub(crate) fn size_arg(self, i: usize) -> Option<usize> {
-        let mut text = *self.args().get(i)?;
-        usize::try_from(unsafe { sys::ngx_parse_size(&raw mut text) }).ok()
+    /// An argument as a size in bytes, with nginx's units.
+    pub(crate) fn size(self, i: usize) -> Option<usize> {
+        let size = unsafe { sys::ngx_parse_size((&raw const self.args()[i]).cast_mut()) };
+        usize::try_from(size).ok()
     }
 
     /// The pool that lives as long as the configuration.
@@ -171,11 +171,22 @@ impl Config {
         self,
         handler: unsafe extern "C" fn(*mut sys::ngx_http_request_t) -> isize,
     ) {
-        unsafe {
-            let core = sys::ngx_http_core_module.ctx_index;
-            let conf = self.module_conf(ConfLevel::Location, core);
-            (*conf.cast::<sys::ngx_http_core_loc_conf_t>()).handler = Some(handler);
-        }
+        unsafe { (*self.core_loc_conf()).handler = Some(handler) }
+    }
+
+    /// How much of a response nginx collects before it writes, where the level being merged sets it.
+    pub(crate) fn postpone_output(self) -> usize {
+        unsafe { (*self.core_loc_conf()).postpone_output }
+    }
+
+    /// The error log of the level being merged.
+    pub(crate) fn error_log(self) -> *mut sys::ngx_log_t {
+        unsafe { (*self.core_loc_conf()).error_log }
+    }
+
+    fn core_loc_conf(self) -> *mut sys::ngx_http_core_loc_conf_t {
+        let core = unsafe { sys::ngx_http_core_module.ctx_index };
+        self.module_conf(ConfLevel::Location, core).cast()
     }
 
     /// Whether the directive stands in a file, not in `-g`.

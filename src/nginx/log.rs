@@ -57,10 +57,10 @@ impl Log {
         unsafe { Self(NonNull::new_unchecked((*sys::ngx_cycle).log)) }
     }
 
-    /// The log of a cycle whose configuration has been read, but which does not run yet.
-    pub(crate) fn of_new_cycle(cycle: *mut sys::ngx_cycle_t) -> Self {
-        // SAFETY: [conf-callback]; part of the cycle.
-        unsafe { Self(NonNull::new_unchecked(&raw mut (*cycle).new_log)) }
+    /// The log of a cycle that need not run yet.
+    pub(crate) fn of_cycle(cycle: *mut sys::ngx_cycle_t) -> Self {
+        // SAFETY: [conf-callback]; a cycle has one from the start.
+        unsafe { Self(NonNull::new_unchecked((*cycle).log)) }
     }
 
     pub(crate) fn as_ptr(self) -> *mut sys::ngx_log_t {
@@ -101,6 +101,20 @@ impl Log {
         let mut text = Vec::with_capacity(120);
         let _ = text.write_fmt(message);
         self.write_always(Level::Debug, &text);
+    }
+
+    /// As [`Log::print`], with what the system says of `errno` behind the message.
+    pub(crate) fn print_error(self, level: Level, errno: i32, message: fmt::Arguments<'_>) {
+        if !self.enabled(level) {
+            return;
+        }
+        let text = message.to_string();
+        // SAFETY: `%*s` reads exactly `len` bytes.
+        unsafe {
+            let (len, data) = (text.len(), text.as_ptr());
+            let log = self.as_ptr();
+            sys::ngx_log_error_core(level as usize, log, errno, c"%*s".as_ptr(), len, data);
+        }
     }
 
     fn write_always(self, level: Level, message: &[u8]) {

@@ -17,8 +17,18 @@ use super::{Request, slot};
 const FIRST_BUFFER: usize = 256;
 const MAX_BUFFER: usize = 16 * 1024;
 
-/// Collected output is handed to the filters at the latest when it has this size.
-const SEND_AT: usize = 64 * 1024;
+/// Collected output is handed to the filters at the latest when it has this size, unless the location
+/// asks for less.
+pub(crate) const SEND_AT: usize = 64 * 1024;
+
+/// nginx's own `postpone_output`.
+const POSTPONED: usize = 1460;
+
+/// How much is collected where `postpone_output` is what the configuration says: whoever asks nginx for
+/// more packets than it would send by itself wants each of them at once.
+pub(crate) const fn send_at(postpone_output: usize) -> usize {
+    if postpone_output < POSTPONED { postpone_output } else { SEND_AT }
+}
 
 /// So many buffers of a Lua body filter are held back at most.
 const MAX_HELD: usize = 32;
@@ -33,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) use_default_type: bool,
     /// A Lua body filter looks on: it sees each write by itself.
     pub(crate) sends_each_write: bool,
+    /// Collected output is sent when it has this size.
+    pub(crate) send_at: usize,
 }
 
 /// Why nothing was written.
@@ -129,6 +141,18 @@ impl Output {
 
     pub(crate) fn headers_sent(&self, r: Request) -> bool {
         r.header_sent() || self.header_sent.get()
+    }
+
+    /// From now on nothing is written here: a raw socket has the connection. `false` if it has it
+    /// already.
+    pub(crate) fn give_to_raw_socket(&self) -> bool {
+        self.header_sent.set(true);
+        !self.raw_socket.replace(true)
+    }
+
+    /// Whether a raw socket has the connection.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.raw_socket.get()
     }
 
     pub(crate) fn is_buffering(&self) -> bool {
@@ -307,7 +331,7 @@ impl Output {
     /// Called after a successful write: remembers that there is a body, and keeps memory bounded.
     pub(crate) fn wrote(&self, r: Request) -> Result<(), Stopped> {
         self.seen_body.set(true);
-        if self.pending.get() >= SEND_AT {
+        if self.pending.get() >= self.options.get().send_at {
             return self.send(r);
         }
         if self.options.get().sends_each_write { self.show(r) } else { Ok(()) }
@@ -414,6 +438,11 @@ impl Output {
             let c = r.connection();
             (*c).buffered() & BUFFERED != 0 || (*(*c).write).delayed() != 0
         }
+    }
+
+    /// Whether `limit_rate` makes the connection wait.
+    pub(crate) fn is_delayed(r: Request) -> bool {
+        unsafe { (*(*r.connection()).write).delayed() != 0 }
     }
 
     /// Tries once more to write what the client has not taken.

@@ -54,9 +54,21 @@ pub(crate) fn slot() -> usize {
     unsafe { sys::ngx_process_slot as usize }
 }
 
+/// Bytes of a page of memory.
+pub(crate) fn page_size() -> usize {
+    // SAFETY: see above.
+    unsafe { sys::ngx_pagesize }
+}
+
 pub(crate) fn exiting() -> bool {
     // SAFETY: see above.
     unsafe { sys::ngx_exiting != 0 }
+}
+
+/// Whether the process has been told to end.
+pub(crate) fn ending() -> bool {
+    // SAFETY: see above.
+    unsafe { sys::ngx_terminate != 0 || sys::ngx_quit != 0 }
 }
 
 /// The pids of all workers, this one included.
@@ -76,6 +88,12 @@ pub(crate) fn worker_pids() -> Vec<i32> {
         }
     }
     pids
+}
+
+/// The running cycle; while `init_by_lua*` runs, the one that is being configured.
+pub(crate) fn cycle() -> *mut sys::ngx_cycle_t {
+    // SAFETY: see above.
+    unsafe { sys::ngx_cycle }
 }
 
 fn core_conf() -> *mut sys::ngx_core_conf_t {

@@ -62,6 +62,10 @@ pub(crate) fn set_ctx(r: Request, ctx: *const c_void) {
 pub(crate) fn cycle_main_conf(cycle: *mut sys::ngx_cycle_t) -> Option<*mut c_void> {
     // SAFETY: [conf-callback]; the cycle's configuration is complete.
     unsafe {
+        if (*cycle).conf_ctx.is_null() {
+            // What stands for the cycle while a worker ends.
+            return None;
+        }
         let http = *(*cycle).conf_ctx.add(sys::ngx_http_module.index);
         let ctx = http.cast::<sys::ngx_http_conf_ctx_t>();
         (!ctx.is_null()).then(|| *(*ctx).main_conf.add(index()))

@@ -39,6 +39,8 @@ pub(crate) fn exit(cycle: *mut ngx_cycle_t) {
     if let Some(chunk) = conf.exit_worker {
         let _ = run(cycle, conf, chunk, Phase::ExitWorker, None);
     }
+    #[cfg(ngx_feature = "threads")]
+    crate::api::pool_thread::close_idle();
 }
 
 /// Runs a chunk on the VM's main coroutine, on behalf of a request without a client.

@@ -164,3 +164,53 @@ falseattempt to yield across C-call boundary
 --- no_error_log
 [error]
 
+
+
+
+=== the traceback of an error goes through all wrapped coroutines that it came out of
+--- config
+    location = /t {
+        content_by_lua_block {
+            local inner = coroutine.wrap(function () error("deep down") end)
+            local middle = coroutine.wrap(function () inner() end)
+            local outer = coroutine.wrap(function () middle() end)
+            outer()
+        }
+    }
+--- request
+GET /t
+--- error_code: 500
+--- error_log eval
+[qr/aborted: runtime error: content_by_lua\(nginx\.conf:\d+\):2: deep down/,
+ "coroutine 0:", "coroutine 1:", "coroutine 2:", "coroutine 3:"]
+
+
+
+=== wrapped coroutines that fail inside of resumed ones are not kept
+--- config
+    location = /t {
+        content_by_lua_block {
+            local function failing()
+                local inner = coroutine.wrap(function () error("no") end)
+                local middle = coroutine.wrap(function () inner() end)
+                middle()
+            end
+            local ok, message
+            for _ = 1, 2000 do
+                ok, message = coroutine.resume(coroutine.create(failing))
+            end
+            collectgarbage()
+            local before = collectgarbage("count")
+            for _ = 1, 2000 do
+                ok, message = coroutine.resume(coroutine.create(failing))
+            end
+            collectgarbage()
+            ngx.say(ok, " ", message:match("no$"), " ", collectgarbage("count") - before < 300)
+        }
+    }
+--- request
+GET /t
+--- response_body
+false no true
+--- no_error_log
+[error]

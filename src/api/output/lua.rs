@@ -133,7 +133,12 @@ fn flush_output(call: &Call<'_>) -> Result<core::result::Result<i32, Yield>> {
         trace!(ctx, "lua flush asynchronously");
         return Ok(Ok(DONE));
     }
-    trace!(ctx, "lua flush requires waiting: buffered 0x{:x}", r.buffered());
+    trace!(
+        ctx,
+        "lua flush requires waiting: buffered 0x{:x}, delayed:{}",
+        r.buffered(),
+        u8::from(Output::is_delayed(r))
+    );
     flush::wait(ctx).map(Err)
 }
 
@@ -141,6 +146,9 @@ fn eof(call: &Call<'_>) -> Result<i32> {
     let ctx = current_or(call, NO_REQUEST)?;
     if call.count() != 0 {
         return Err(Error::raise("no argument is expected"));
+    }
+    if ctx.output.is_raw() {
+        return Err(Refused::RawSocket.into());
     }
     if ctx.output.seen_eof() {
         return Err(Refused::SeenEof.into());

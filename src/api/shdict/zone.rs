@@ -78,7 +78,7 @@ pub(crate) fn set_shared_dict(cf: Config) -> Result<(), ConfError> {
         return refuse(b"name", name);
     }
     // Reference: has no upper limit; here links reach 64 GB far.
-    let Some(size) = cf.size_arg(2).filter(|size| (8192..=MAX_ZONE).contains(size)) else {
+    let Some(size) = cf.size(2).filter(|size| (8192..=MAX_ZONE).contains(size)) else {
         return refuse(b"size", size_text);
     };
     let conf = MainConf::being_read(cf);
