@@ -30,7 +30,8 @@ MODULE := $(NGINX_BUILD_DIR)/ngx_http_lua_module.so
 unexport NGINX
 export NGINX_SOURCE_DIR NGINX_BUILD_DIR NGINX_CORE_SRC CARGO_TARGET_DIR
 # What t/ and the tests of the built module run with.
-TEST_ENV = TEST_NGINX_BINARY="$(NGINX_BINARY)" TEST_NGINX_LOAD_MODULES="$(MODULE)"
+TEST_ENV = TEST_NGINX_BINARY="$(NGINX_BINARY)" TEST_NGINX_LOAD_MODULES="$(MODULE)" \
+	TEST_NGINX_FIXTURE="$(NGINX_BUILD_DIR)/fixture"
 
 # Every tests/*.rs but the suite, which needs nginx; a test is a file there or a folder with a main.rs.
 RUST_TESTS = $(filter-out suite,$(notdir $(basename $(wildcard tests/*.rs)) $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
@@ -76,7 +77,7 @@ else
 test: suite
 endif
 
-suite: build
+suite: build fixture
 	$(TEST_ENV) $(CARGO) test --test suite -- $(T)
 
 smoke: build ## Start every example of nginx-conf/ and check its answers
@@ -85,7 +86,12 @@ smoke: build ## Start every example of nginx-conf/ and check its answers
 bench: build setup-bench ## Instructions a request: floor, C, ours. BENCH=hello selects rows, BLESS=1 rewrites README
 	BENCH_NGINX="$(NGINX_BINARY)" BENCH_MODULES="$(MODULE)" $(CARGO) bench --bench instructions -- $(if $(BENCH),"$(BENCH)")
 
-memcheck: build setup-memcheck ## t/ under valgrind's memcheck. T= as for test
+# C modules that t/ loads beside the module.
+.PHONY: fixture
+fixture: setup
+	@tools/fixture "$(NGINX_SOURCE_DIR)" "$(NGINX_BUILD_DIR)"
+
+memcheck: build fixture setup-memcheck ## t/ under valgrind's memcheck. T= as for test
 	$(TEST_ENV) TEST_NGINX_USE_VALGRIND=1 $(CARGO) test --test suite -- $(T)
 
 soak: build setup-soak ## SECONDS=600 of mixed load with client aborts and HUPs

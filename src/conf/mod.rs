@@ -6,7 +6,8 @@ pub(crate) mod block;
 pub(crate) mod chunk;
 pub(crate) mod setters;
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
+use std::ffi::CString;
 
 pub(crate) use chunk::Chunk;
 
@@ -16,7 +17,7 @@ use crate::nginx::output::{Options, SEND_AT};
 use crate::nginx::script::Arguments;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
 use crate::nginx::{Phase, Phases, Request, process, slot};
-use crate::vm::Vm;
+use crate::vm::{Function, Vm};
 
 /// nginx's mark of a value that no directive has set.
 const UNSET: ngx_int_t = -1;
@@ -50,6 +51,8 @@ pub(crate) struct MainConf {
     pub(crate) init: ChunkSlot,
     pub(crate) init_worker: ChunkSlot,
     pub(crate) exit_worker: ChunkSlot,
+    /// What other modules let `require` find.
+    pub(crate) preloads: RefCell<Vec<(CString, Function)>>,
     /// `lua_capture_error_log`.
     pub(crate) tap: Option<Box<Tap>>,
     /// The phases that some location has Lua for.
@@ -80,6 +83,7 @@ impl MainConf {
             init: None,
             init_worker: None,
             exit_worker: None,
+            preloads: RefCell::default(),
             tap: None,
             used: Cell::new(Phases::NONE),
             postponed: Cell::new(Phases::NONE),

@@ -4,6 +4,7 @@
 //! and dropping that cancels the wait. No borrow is held while Lua runs.
 pub(crate) mod context;
 mod family;
+pub(crate) mod foreign;
 pub(crate) mod lease;
 pub(crate) mod recycle;
 pub(crate) mod scheduler;
@@ -13,6 +14,7 @@ pub(crate) mod task;
 pub(crate) use context::{
     BodyWait, Leave, RequestCtx, current, current_or, disabled, in_phase, request_of,
 };
+pub(crate) use foreign::Foreign;
 pub(crate) use scheduler::Run;
 pub(crate) use suspension::{Suspension, Waker};
 pub(crate) use task::{Co, Role, Status};

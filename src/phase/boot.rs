@@ -46,6 +46,9 @@ pub(crate) fn boot(
         vm.close();
         return Err(BootError::RestyCore(text));
     }
+    for (package, loader) in conf.preloads.borrow().iter() {
+        vm.preload(package, *loader);
+    }
     Ok(vm)
 }
 
