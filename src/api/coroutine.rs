@@ -18,7 +18,8 @@ const STANDARD: [(&[u8], &[u8]); 5] = [
     (b"status", b"_status"),
 ];
 
-/// Makes the global `coroutine`: LuaJIT's functions and ours.
+/// Makes the global `coroutine`: LuaJIT's functions and ours. Its entries are the reference's, which
+/// users count; what else LuaJIT has (`isyieldable`) is found behind them.
 fn setup(stack: Stack, _: &Found) {
     stack.new_table(0, 16);
     stack.global(c"coroutine");
@@ -30,6 +31,10 @@ fn setup(stack: Stack, _: &Found) {
         stack.set_raw_field(-4, ours);
         stack.set_raw_field(-3, name);
     }
+    stack.new_table(0, 1);
+    stack.push_value(-2);
+    stack.set_raw_field(-2, b"__index");
+    stack.set_metatable(-3);
     stack.pop(1);
     for (name, function) in [
         (b"__create".as_slice(), lua_fn!(create)),

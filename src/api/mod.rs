@@ -16,6 +16,7 @@ pub(crate) mod output;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;
+mod semaphore;
 pub(crate) mod sleep;
 pub(crate) mod text;
 pub(crate) mod thread;

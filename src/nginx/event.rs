@@ -20,6 +20,8 @@ impl Msec {
 /// When a timer fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delay {
+    /// In this round of the event loop, when its events have been handled.
+    ThisRound,
     /// In the next round of the event loop.
     NextRound,
     After(Msec),
@@ -51,6 +53,7 @@ impl<D: Copy> Timer<D> {
         unsafe {
             match delay {
                 Delay::After(Msec(delay)) => sys::ngx_add_timer(event, delay),
+                Delay::ThisRound => sys::ngx_post_event(event, &raw mut sys::ngx_posted_events),
                 Delay::NextRound => {
                     sys::ngx_post_event(event, &raw mut sys::ngx_posted_next_events);
                 }
@@ -68,7 +71,7 @@ impl<D: Copy> Timer<D> {
         self.event.timer_set() != 0
     }
 
-    /// Whether it waits for the next round of the event loop.
+    /// Whether it waits for this or the next round of the event loop.
     pub(crate) fn is_posted(&self) -> bool {
         self.event.posted() != 0
     }

@@ -2,6 +2,8 @@
 //!
 //! Handles are `Copy` and never turn into Rust references to memory that nginx also writes. Who holds
 //! one keeps to the guarantees of SAFETY.md ([request-alive], [pool-outlives-request]).
+#[allow(dead_code)]
+pub(crate) mod address;
 pub(crate) mod body;
 pub(crate) mod browser;
 pub(crate) mod capture;
@@ -26,6 +28,8 @@ pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod raw_header;
 pub(crate) mod request;
+#[allow(dead_code)]
+pub(crate) mod resolver;
 pub(crate) mod script;
 pub(crate) mod slot;
 pub(crate) mod subrequest;

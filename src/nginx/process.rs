@@ -52,6 +52,12 @@ pub(crate) fn exiting() -> bool {
     unsafe { sys::ngx_exiting != 0 }
 }
 
+/// Whether the process has been told to end.
+pub(crate) fn ending() -> bool {
+    // SAFETY: see above.
+    unsafe { sys::ngx_terminate != 0 || sys::ngx_quit != 0 }
+}
+
 /// The pids of all workers, this one included.
 pub(crate) fn worker_pids() -> Vec<i32> {
     let mut pids = Vec::new();

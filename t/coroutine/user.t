@@ -310,3 +310,26 @@ create: API disabled in the context of log_by_lua*
 ["ok\n", "ok\n", "ok\n"]
 --- no_error_log
 [error]
+
+
+
+=== isyieldable is LuaJIT's
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.say(coroutine.isyieldable())
+            ngx.say(coroutine.wrap(function() return coroutine.isyieldable() end)())
+        }
+        header_filter_by_lua_block {
+            ngx.header["X-Yieldable"] = tostring(coroutine.isyieldable())
+        }
+    }
+--- request
+GET /t
+--- response_headers
+X-Yieldable: false
+--- response_body
+true
+true
+--- no_error_log
+[error]

@@ -1,0 +1,210 @@
+//! The exported functions under `ngx.semaphore`. The Lua object has one share of the semaphore, and each
+//! waiting coroutine has another: the collector may take the object first.
+#![allow(unsafe_code)]
+use core::cell::RefCell;
+use core::ffi::c_int;
+use core::ptr::NonNull;
+use std::rc::Rc as Share;
+
+use super::{Semaphore, Ticket};
+use crate::api::ffi::{self, ErrBuf, ErrOut, Out, Rc};
+use crate::coroutine::{Suspension, Waker, disabled};
+use crate::nginx::event::Delay;
+use crate::nginx::sys::ngx_http_request_t;
+use crate::nginx::{Level, Log, Msec, Phases, Timer, debug, guard, process};
+use crate::vm::Stack;
+
+/// `ngx_http_lua_sema_t`: what the Lua object points to.
+///
+/// Reference: keeps semaphores in blocks of its own, and says so in debug lines; these are allocated one
+/// by one.
+struct Shared {
+    semaphore: Semaphore<Waker>,
+    /// Posted when resources have come for those who wait.
+    delivery: RefCell<Timer<NonNull<Shared>>>,
+}
+
+/// A waiting coroutine's place in the queue. Dropping it leaves the queue.
+struct Wait {
+    shared: Share<Shared>,
+    ticket: Ticket,
+    timer: Timer<Waker>,
+    timeout: Msec,
+}
+
+impl Suspension for Wait {
+    fn arm(&mut self) {
+        self.timer.arm(Delay::After(self.timeout));
+    }
+
+    fn results(self: Box<Self>, stack: Stack) -> i32 {
+        let timed_out = self.shared.semaphore.leave(self.ticket);
+        stack.push_boolean(!timed_out);
+        if timed_out {
+            stack.push_bytes(b"timeout")
+        } else {
+            stack.push_nil()
+        }
+        2
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if self.shared.semaphore.leave(self.ticket) {
+            debug!(Log::cycle(), "http lua semaphore cleanup");
+        }
+    }
+}
+
+/// # Safety
+/// `psem` is [ffi-out].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_sema_new(
+    psem: Out<*const Shared>,
+    resources: c_int,
+    err: ErrOut,
+) -> c_int {
+    ffi::call(Some(&err), || {
+        let timer = Timer::new(Log::cycle(), NonNull::dangling(), deliver);
+        let shared = Share::new(Shared {
+            semaphore: Semaphore::new(resources),
+            delivery: RefCell::new(timer),
+        });
+        let this = NonNull::from(&*shared);
+        shared.delivery.borrow_mut().aim(this);
+        debug!(Log::cycle(), "http lua semaphore new: {this:p}, resources: {resources}");
+        psem.set(Share::into_raw(shared));
+        Ok(Rc::Ok)
+    })
+}
+
+/// # Safety
+/// `sem` came from [`ngx_http_lua_ffi_sema_new`] and has not been collected.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_sema_post(sem: *const Shared, n: c_int) -> c_int {
+    // SAFETY: the caller's contract.
+    let shared = unsafe { &*sem };
+    let semaphore = &shared.semaphore;
+    debug!(
+        Log::cycle(),
+        "http lua semaphore post: {sem:p}, n: {n}, resources: {}",
+        semaphore.resources()
+    );
+    semaphore.post(n);
+    if semaphore.is_awaited() {
+        let mut delivery = shared.delivery.borrow_mut();
+        if !delivery.is_posted() {
+            delivery.arm(Delay::ThisRound);
+        }
+    }
+    Rc::Ok.into()
+}
+
+/// # Safety
+/// As for [`ngx_http_lua_ffi_sema_post`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_sema_count(sem: *const Shared) -> c_int {
+    // SAFETY: the caller's contract.
+    unsafe { (*sem).semaphore.count() }
+}
+
+/// Takes a resource, or makes the coroutine wait for one, which then yields.
+///
+/// # Safety
+/// As for [`ngx_http_lua_ffi_sema_post`]; `r` as for [`ffi::request`], `err` and `err_len` as for
+/// [`ErrBuf`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_sema_wait(
+    r: *mut ngx_http_request_t,
+    sem: *const Shared,
+    wait_ms: c_int,
+    err: *mut u8,
+    err_len: Out<usize>,
+) -> c_int {
+    let err = ErrBuf { data: err, len: err_len };
+    ffi::call(None, || {
+        // SAFETY: the caller's contract.
+        let (shared, ctx) = unsafe { (&*sem, ffi::context(r)) };
+        let semaphore = &shared.semaphore;
+        debug!(
+            Log::cycle(),
+            "http lua semaphore wait: {sem:p}, timeout: {wait_ms}, resources: {}, event posted: {}",
+            semaphore.resources(),
+            u8::from(shared.delivery.borrow().is_posted())
+        );
+        let refuse = |why: &str| {
+            err.set(format_args!("{why}"));
+            Rc::Error
+        };
+        let Ok(ctx) = ctx else { return Ok(refuse("no request ctx found")) };
+        if !Phases::YIELDABLE.contains(ctx.phase()) {
+            return Ok(refuse(&disabled(ctx.phase())));
+        }
+        if semaphore.take() {
+            return Ok(Rc::Ok);
+        }
+        if wait_ms == 0 {
+            return Ok(Rc::Declined);
+        }
+        // What does not fit into an int is longer than anybody waits.
+        let timeout = Msec(usize::try_from(wait_ms).unwrap_or(c_int::MAX as usize));
+        let waits = ctx.suspend(|waker| {
+            // SAFETY: the caller's contract: the object has a share.
+            let shared = unsafe {
+                Share::increment_strong_count(sem);
+                Share::from_raw(sem)
+            };
+            let ticket = shared.semaphore.join(waker);
+            Ok(Wait { shared, ticket, timer: Timer::new(ctx.log(), waker, Waker::wake), timeout })
+        });
+        if waits.is_err() {
+            return Ok(refuse("no co ctx found"));
+        }
+        debug!(Log::cycle(), "http lua semaphore wait yielding");
+        Ok(Rc::Again)
+    })
+}
+
+/// # Safety
+/// As for [`ngx_http_lua_ffi_sema_post`]; the object's share ends here.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_sema_gc(sem: *const Shared) {
+    debug!(Log::cycle(), "in lua gc, semaphore {sem:p}");
+    if sem.is_null() {
+        return;
+    }
+    guard((), || {
+        // SAFETY: the caller's contract.
+        let shared = unsafe { Share::from_raw(sem) };
+        if shared.semaphore.is_awaited() && !process::ending() {
+            Log::cycle().print(
+                Level::Error,
+                format_args!(
+                    "in lua semaphore gc wait queue is not empty while the semaphore {sem:p} is \
+                     being destroyed"
+                ),
+            );
+        }
+    });
+}
+
+/// Serves those who wait, as long as there are resources. Their Lua code runs here, which may post, wait
+/// and let go of the semaphore.
+fn deliver(this: NonNull<Shared>) {
+    // SAFETY: the event is disarmed with the last share; this one lasts while Lua runs.
+    let shared = unsafe {
+        Share::increment_strong_count(this.as_ptr());
+        Share::from_raw(this.as_ptr())
+    };
+    let semaphore = &shared.semaphore;
+    debug!(
+        Log::cycle(),
+        "semaphore handler: wait queue: {}empty, resource count: {}",
+        if semaphore.is_awaited() { "not " } else { "" },
+        semaphore.resources()
+    );
+    while let Some(waker) = semaphore.serve() {
+        waker.wake();
+    }
+}
