@@ -26,6 +26,8 @@ fn nginx_cfgs() {
     for feature in dep("FEATURES").split(',').filter(|f| !f.is_empty()) {
         println!("cargo::rustc-cfg=ngx_feature=\"{feature}\"");
     }
+    let has_pcre2 = dep("FEATURES").split(',').any(|feature| feature == "pcre2");
+    assert!(has_pcre2, "nginx must be configured with PCRE2 (libpcre2-dev): ngx.re is made of it");
     let version: u64 = dep("VERSION_NUMBER").parse().expect("nginx-sys exports nginx's version");
     for (name, since) in SINCE {
         println!("cargo::rustc-check-cfg=cfg({name})");
@@ -66,11 +68,15 @@ fn nginx_extra(out: &std::path::Path) {
             "nginx_extra.h",
             "#include <ngx_config.h>\n#include <ngx_core.h>\n#include <ngx_md5.h>\n\
              #include <ngx_sha1.h>\n#include <ngx_event.h>\n\
-             enum { NGX_LUA_READ_EVENT = NGX_READ_EVENT };",
+             #include <ngx_thread_pool.h>\n\
+             enum { NGX_LUA_READ_EVENT = NGX_READ_EVENT, NGX_LUA_WRITE_EVENT = NGX_WRITE_EVENT, \
+             NGX_LUA_CLEAR_EVENT = NGX_CLEAR_EVENT, NGX_LUA_LEVEL_EVENT = NGX_LEVEL_EVENT };",
         )
         .clang_args(args)
-        .allowlist_function("ngx_(md5|sha1)_.*")
-        .allowlist_type("ngx_(md5|sha1)_t")
+        .allowlist_function("ngx_(md5|sha1)_.*|ngx_thread_(pool_get|task_post)")
+        .allowlist_type("ngx_(md5|sha1)_t|ngx_thread_(task|pool)_[st]")
+        // What these refer to is in nginx-sys.
+        .allowlist_recursively(false)
         // An expression, which bindgen does not read from a macro.
         .allowlist_var("NGX_LUA_.*")
         .layout_tests(false)

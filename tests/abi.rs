@@ -21,7 +21,7 @@ const FOR_NGINX: &[&str] = &["ngx_modules", "ngx_module_names", "ngx_module_orde
 
 /// Looked up by functions of lua-resty-core when they are called, not when it is loaded, and not served
 /// yet.
-const LATE: &[&str] = &["ngx_http_lua_ffi_ssl_free_session"];
+const LATE: &[&str] = &[];
 
 /// Exported for releases of lua-resty-core newer than the installed one, or for direct callers.
 const BEYOND_THE_LIBRARY: &[&str] = &[

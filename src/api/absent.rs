@@ -6,34 +6,21 @@
 use core::ffi::c_int;
 
 use super::Domain;
-use super::ffi::Rc;
+use super::ffi::{ErrOut, Rc};
 use super::resty_core::Found;
-use crate::vm::sys::LUA_REGISTRYINDEX;
 use crate::vm::{Stack, Vm};
 
 pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
-/// Tables that lua-resty-core adds to.
+/// The table that lua-resty-core adds to.
 fn setup(stack: Stack, _: &Found) {
-    for table in [b"req".as_slice(), b"socket", b"re"] {
-        super::push_table(stack, table);
-        stack.pop(1);
-    }
-    for table in
-        [b"__tcp_cosocket_mt".as_slice(), b"__tcp_req_cosocket_mt", b"__tcp_raw_req_cosocket_mt"]
-    {
-        stack.new_table(0, 16);
-        stack.set_raw_field(LUA_REGISTRYINDEX, table);
-    }
+    super::push_table(stack, b"req");
+    stack.pop(1);
 }
 
 /// What is served later, as paths below `ngx`.
 const LUA_NAMES: &[u8] = br#"
 local missing = {
-    "run_worker_thread",
-    "req.socket",
-    "socket.tcp", "socket.udp", "socket.stream", "socket.connect",
-    "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",
 }
 for _, path in ipairs(missing) do
     local table, name = ngx, path
@@ -64,18 +51,6 @@ pub(crate) fn hide(vm: Vm) -> Result<(), String> {
     Err(message)
 }
 
-/// lua-resty-core asks for it when it loads: the version of nginx's PCRE2.
-#[unsafe(no_mangle)]
-extern "C" fn ngx_http_lua_ffi_pcre_version() -> *const core::ffi::c_char {
-    c"10.42".as_ptr()
-}
-
-/// lua-resty-core asks for it when it loads.
-#[unsafe(no_mangle)]
-extern "C" fn ngx_http_lua_ffi_max_regex_cache_size() -> c_int {
-    1024
-}
-
 macro_rules! absent {
     ($($name:ident)*) => {$(
         /// Looked up by lua-resty-core, never called: [`hide`] replaces its callers.
@@ -87,16 +62,6 @@ macro_rules! absent {
 }
 
 absent! {
-    ngx_http_lua_ffi_compile_regex
-    ngx_http_lua_ffi_compile_replace_template
-    ngx_http_lua_ffi_create_script_engine
-    ngx_http_lua_ffi_destroy_regex
-    ngx_http_lua_ffi_destroy_script_engine
-    ngx_http_lua_ffi_exec_regex
-    ngx_http_lua_ffi_init_script_engine
-    ngx_http_lua_ffi_script_eval_data
-    ngx_http_lua_ffi_script_eval_len
-    ngx_http_lua_ffi_set_jit_stack_size
     ngx_http_lua_ffi_shdict_capacity
     ngx_http_lua_ffi_shdict_flush_all
     ngx_http_lua_ffi_shdict_free_space
@@ -106,10 +71,31 @@ absent! {
     ngx_http_lua_ffi_shdict_set_expire
     ngx_http_lua_ffi_shdict_store
     ngx_http_lua_ffi_shdict_udata_to_zone
-    ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result
-    ngx_http_lua_ffi_socket_tcp_getfd
-    ngx_http_lua_ffi_socket_tcp_getoption
-    ngx_http_lua_ffi_socket_tcp_hack_fd
-    ngx_http_lua_ffi_socket_tcp_setoption
-    ngx_http_lua_ffi_socket_tcp_sslhandshake
+}
+
+macro_rules! absent_with_a_message {
+    ($($name:ident($($parameter:ident)*))*) => {$(
+        /// Looked up by `ngx.ssl` when it loads; says that it is absent.
+        #[unsafe(no_mangle)]
+        extern "C" fn $name($($parameter: usize,)* err: ErrOut) -> c_int {
+            let _ = ($($parameter,)*);
+            err.set(c"not available in this version of the module".as_ptr());
+            Rc::Error.into()
+        }
+    )*};
+}
+
+// What `ngx.ssl` does with a client's connection.
+absent_with_a_message! {
+    ngx_http_lua_ffi_set_cert(r chain)
+    ngx_http_lua_ffi_set_priv_key(r key)
+    ngx_http_lua_ffi_ssl_clear_certs(r)
+    ngx_http_lua_ffi_ssl_get_tls1_version(r)
+    ngx_http_lua_ffi_ssl_raw_client_addr(r address len kind)
+    ngx_http_lua_ffi_ssl_raw_server_addr(r address len kind)
+    ngx_http_lua_ffi_ssl_server_name(r name len)
+    ngx_http_lua_ffi_ssl_server_port(r port)
+    ngx_http_lua_ffi_ssl_set_der_certificate(r data len)
+    ngx_http_lua_ffi_ssl_set_der_private_key(r data len)
+    ngx_http_lua_ffi_ssl_verify_client(r chain depth)
 }

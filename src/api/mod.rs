@@ -13,15 +13,22 @@ pub(crate) mod log;
 mod module_api;
 pub(crate) mod ndk;
 pub(crate) mod output;
+pub(crate) mod pipe;
+#[cfg(ngx_feature = "threads")]
+pub(crate) mod pool_thread;
+pub(crate) mod regex;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;
 mod semaphore;
 pub(crate) mod sleep;
+pub(crate) mod socket;
 pub(crate) mod text;
 pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod timer;
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) mod tls;
 pub(crate) mod var;
 pub(crate) mod worker;
 
@@ -43,6 +50,8 @@ const DOMAINS: &[&Domain] = &[
     &sleep::DOMAIN,
     &thread::DOMAIN,
     &timer::DOMAIN,
+    #[cfg(ngx_feature = "threads")]
+    &pool_thread::DOMAIN,
     &coroutine::DOMAIN,
     &request::DOMAIN,
     &request::body::DOMAIN,
@@ -53,13 +62,29 @@ const DOMAINS: &[&Domain] = &[
     &text::DOMAIN,
     &abort::DOMAIN,
     &location::DOMAIN,
+    &socket::udp::DOMAIN,
+    &socket::tcp::DOMAIN,
     &absent::DOMAIN,
 ];
 
+/// What works without a request, in any thread.
+#[cfg(ngx_feature = "threads")]
+const DOMAINS_FOR_THREADS: &[&Domain] = &[&config::DOMAIN, &text::DOMAIN];
+
 /// Makes the global `ngx`. stack: [-0, +0, m]
 pub(crate) fn install(stack: Stack, found: &resty_core::Found) {
+    install_domains(stack, found, DOMAINS);
+}
+
+/// Makes the global `ngx` of a VM for other threads. stack: [-0, +0, m]
+#[cfg(ngx_feature = "threads")]
+pub(crate) fn install_for_threads(stack: Stack, found: &resty_core::Found) {
+    install_domains(stack, found, DOMAINS_FOR_THREADS);
+}
+
+fn install_domains(stack: Stack, found: &resty_core::Found, domains: &[&Domain]) {
     stack.new_table(0, 115);
-    for domain in DOMAINS {
+    for domain in domains {
         for (table, name, function) in domain.functions {
             push_table(stack, table.to_bytes());
             stack.push_function(*function, 0);

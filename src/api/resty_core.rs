@@ -140,30 +140,32 @@ return function() ffi.string = builtin end
 
 /// Loads the library into a VM that has the `ngx` table. stack: [-0, +0, e]
 pub(crate) fn load(vm: Vm, found: &Found) -> Result<(), String> {
+    load_parts(vm, found, &[b"resty.core"])?;
+    vm.adopt_ctx_tables(super::ctx::TABLES);
+    complete(vm, found)
+}
+
+/// Loads only these modules of the library. stack: [-0, +0, e]
+pub(crate) fn load_parts(vm: Vm, found: &Found, parts: &[&[u8]]) -> Result<(), String> {
     let stack = vm.stack();
     vm.compile_plain(stack, COMPILABLE_STRING, c"=ffi.string")
         .map_err(|e| String::from_utf8_lossy(e.message()).into_owned())?;
     if !stack.call(0, 1, 0) {
         return Err(explain(found, &take_message(stack)));
     }
-    let loaded = load_library(vm, found);
+    let loaded = parts.iter().try_for_each(|part| require(vm, found, part));
     // The function that puts the built-in one back.
     if !stack.call(0, 0, 0) {
         stack.pop(1);
     }
-    loaded?;
-    complete(vm, found)
+    loaded
 }
 
-fn load_library(vm: Vm, found: &Found) -> Result<(), String> {
+fn require(vm: Vm, found: &Found, module: &[u8]) -> Result<(), String> {
     let stack = vm.stack();
     stack.global(c"require");
-    stack.push_bytes(b"resty.core");
-    if !stack.call(1, 0, 0) {
-        return Err(explain(found, &take_message(stack)));
-    }
-    vm.adopt_ctx_tables(super::ctx::TABLES);
-    Ok(())
+    stack.push_bytes(module);
+    if stack.call(1, 0, 0) { Ok(()) } else { Err(explain(found, &take_message(stack))) }
 }
 
 fn complete(vm: Vm, found: &Found) -> Result<(), String> {
@@ -175,6 +177,7 @@ fn complete(vm: Vm, found: &Found) -> Result<(), String> {
             return Err(explain(found, &take_message(stack)));
         }
     }
+    super::socket::tcp::complete(vm);
     super::absent::hide(vm)
 }
 

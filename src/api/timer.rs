@@ -9,9 +9,9 @@ use core::ptr::NonNull;
 use super::Domain;
 use crate::conf::MainConf;
 use crate::coroutine::{Co, RequestCtx, Run, disabled, lease, request_of};
-use crate::nginx::detached::{Confs, Detached};
+use crate::nginx::detached::{self, Confs, Detached};
 use crate::nginx::event::Delay;
-use crate::nginx::{Level, Log, Msec, Phase, Timer, debug, exit, process};
+use crate::nginx::{Level, Log, Msec, Phase, Request, Timer, debug, exit, process};
 use crate::vm::{Call, Error, Kind, Result, Vm, lua_fn, traceback};
 
 pub(crate) const DOMAIN: Domain = Domain {
@@ -149,7 +149,7 @@ fn start(call: &Call<'_>, delay: Msec, interval: Option<Msec>) -> Result<i32> {
         confs: Confs::of(r),
         conf,
         interval,
-        context: context_text(r.addresses()),
+        context: context_of(r),
         previous: Cell::new(None),
         next: Cell::new(None),
     });
@@ -169,8 +169,14 @@ fn when(delay: Msec) -> Delay {
     if delay.0 == 0 && !process::exiting() { Delay::NextRound } else { Delay::After(delay) }
 }
 
-fn context_text((client, server): (&[u8], &[u8])) -> Box<[u8]> {
-    let mut text = b"ngx.timer".to_vec();
+/// What log lines of a timer that `r` makes end in: a timer's own timers belong to the same client.
+fn context_of(r: Request) -> Box<[u8]> {
+    const NAME: &[u8] = b"ngx.timer";
+    if let Some(context) = detached::context(r).filter(|context| context.starts_with(NAME)) {
+        return context.into();
+    }
+    let (client, server) = r.addresses();
+    let mut text = NAME.to_vec();
     for (name, address) in [(b", client: ", client), (b", server: ", server)] {
         if !address.is_empty() {
             text.extend_from_slice(name);

@@ -5,17 +5,24 @@
 pub(crate) mod block;
 pub(crate) mod chunk;
 pub(crate) mod setters;
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) mod tls;
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use std::ffi::CString;
+use std::rc::Rc;
 
 pub(crate) use chunk::Chunk;
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) use tls::TlsConf;
 
 use crate::nginx::config::{ConfLevel, Config};
 use crate::nginx::log_tap::Tap;
 use crate::nginx::output::{Options, SEND_AT};
+use crate::nginx::pcre::{Limits, Matcher};
 use crate::nginx::script::Arguments;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
+use crate::nginx::system_resolver::SystemResolver;
 use crate::nginx::{Phase, Phases, Request, process, slot};
 use crate::vm::{Function, Vm};
 
@@ -37,11 +44,15 @@ pub(crate) struct MainConf {
     pub(crate) thread_cache_max_entries: ngx_int_t,
     pub(crate) max_pending_timers: ngx_int_t,
     pub(crate) max_running_timers: ngx_int_t,
+    pub(crate) worker_thread_vm_pool_size: ngx_int_t,
     pub(crate) pending_timers: Cell<ngx_int_t>,
     pub(crate) running_timers: Cell<ngx_int_t>,
     /// Whether the worker's exit is watched for the sake of timers.
     pub(crate) watches_exit: Cell<bool>,
     pub(crate) malloc_trim_cycle: ngx_uint_t,
+    pub(crate) regex_cache_max_entries: ngx_int_t,
+    pub(crate) regex_match_limit: ngx_int_t,
+    matcher: OnceCell<Rc<Matcher>>,
     pub(crate) sa_restart: ngx_flag_t,
     pub(crate) rewrite_no_postpone: ngx_flag_t,
     pub(crate) access_no_postpone: ngx_flag_t,
@@ -70,10 +81,14 @@ impl MainConf {
             thread_cache_max_entries: UNSET,
             max_pending_timers: UNSET,
             max_running_timers: UNSET,
+            worker_thread_vm_pool_size: UNSET,
             pending_timers: Cell::new(0),
             running_timers: Cell::new(0),
             watches_exit: Cell::new(false),
             malloc_trim_cycle: UNSET as ngx_uint_t,
+            regex_cache_max_entries: UNSET,
+            regex_match_limit: UNSET,
+            matcher: OnceCell::new(),
             sa_restart: UNSET,
             rewrite_no_postpone: UNSET,
             access_no_postpone: UNSET,
@@ -107,6 +122,9 @@ impl MainConf {
         }
         default(&mut self.max_pending_timers, 1024);
         default(&mut self.max_running_timers, 256);
+        default(&mut self.regex_cache_max_entries, 1024);
+        default(&mut self.regex_match_limit, 0);
+        default(&mut self.worker_thread_vm_pool_size, 100);
         default(&mut self.sa_restart, 1);
         default(&mut self.rewrite_no_postpone, 0);
         default(&mut self.access_no_postpone, 0);
@@ -133,6 +151,16 @@ impl MainConf {
     /// That of the running cycle.
     pub(crate) fn running() -> Option<&'static Self> {
         Self::of_cycle(process::cycle())
+    }
+
+    /// What patterns are matched with, made when it is first needed; `None` when there is no memory.
+    pub(crate) fn matcher(&self, limits: fn(u32) -> Limits) -> Option<Rc<Matcher>> {
+        if let Some(matcher) = self.matcher.get() {
+            return Some(Rc::clone(matcher));
+        }
+        let limit = u32::try_from(self.regex_match_limit).unwrap_or(u32::MAX);
+        let matcher = Rc::new(Matcher::new(limits(limit))?);
+        Some(Rc::clone(self.matcher.get_or_init(|| matcher)))
     }
 
     pub(crate) fn uses(&self, phase: Phase) -> bool {
@@ -163,6 +191,57 @@ impl SrvConf {
     }
 }
 
+/// `lua_socket_*`
+#[repr(C)]
+pub(crate) struct SocketConf {
+    pub(crate) connect_timeout: ngx_uint_t,
+    pub(crate) send_timeout: ngx_uint_t,
+    pub(crate) read_timeout: ngx_uint_t,
+    pub(crate) keepalive_timeout: ngx_uint_t,
+    pub(crate) send_lowat: ngx_uint_t,
+    pub(crate) buffer_size: ngx_uint_t,
+    pub(crate) pool_size: ngx_int_t,
+    pub(crate) log_errors: ngx_flag_t,
+}
+
+const UNSET_NUMBER: ngx_uint_t = UNSET as ngx_uint_t;
+
+impl SocketConf {
+    const UNSET: Self = Self {
+        connect_timeout: UNSET_NUMBER,
+        send_timeout: UNSET_NUMBER,
+        read_timeout: UNSET_NUMBER,
+        keepalive_timeout: UNSET_NUMBER,
+        send_lowat: UNSET_NUMBER,
+        buffer_size: UNSET_NUMBER,
+        pool_size: UNSET,
+        log_errors: UNSET,
+    };
+
+    fn inherit(&mut self, outer: &Self) {
+        let number = |own: &mut usize, outer: usize, default| {
+            if *own == UNSET_NUMBER {
+                *own = if outer == UNSET_NUMBER { default } else { outer };
+            }
+        };
+        number(&mut self.connect_timeout, outer.connect_timeout, 60_000);
+        number(&mut self.send_timeout, outer.send_timeout, 60_000);
+        number(&mut self.read_timeout, outer.read_timeout, 60_000);
+        number(&mut self.keepalive_timeout, outer.keepalive_timeout, 60_000);
+        number(&mut self.send_lowat, outer.send_lowat, 0);
+        number(&mut self.buffer_size, outer.buffer_size, process::page_size());
+        inherit(&mut self.pool_size, outer.pool_size, 30);
+        inherit(&mut self.log_errors, outer.log_errors, 1);
+    }
+}
+
+/// Fills in what no directive has set: from the outer level, or with the default.
+fn inherit(own: &mut isize, outer: isize, default: isize) {
+    if *own == UNSET {
+        *own = if outer == UNSET { default } else { outer };
+    }
+}
+
 /// `location {}`-level settings.
 #[repr(C)]
 pub(crate) struct LocConf {
@@ -172,10 +251,17 @@ pub(crate) struct LocConf {
     pub(crate) use_default_type: ngx_flag_t,
     pub(crate) transform_underscores: ngx_flag_t,
     pub(crate) need_request_body: ngx_flag_t,
+    system_resolver: SystemSlot,
+    pub(crate) socket: SocketConf,
+    #[cfg(ngx_feature = "http_ssl")]
+    pub(crate) tls: TlsConf,
     /// So much of the response is collected before it is sent.
     pub(crate) send_at: usize,
     chunks: [ChunkSlot; Phase::SLOTS],
 }
+
+/// `lua_socket_system_resolver`: `None` where it is not set.
+type SystemSlot = Option<Option<&'static SystemResolver>>;
 
 impl LocConf {
     pub(crate) fn new() -> Self {
@@ -186,6 +272,10 @@ impl LocConf {
             use_default_type: UNSET,
             transform_underscores: UNSET,
             need_request_body: UNSET,
+            system_resolver: None,
+            socket: SocketConf::UNSET,
+            #[cfg(ngx_feature = "http_ssl")]
+            tls: TlsConf::new(),
             send_at: SEND_AT,
             chunks: [None; Phase::SLOTS],
         }
@@ -206,17 +296,31 @@ impl LocConf {
         for (own, outer) in self.chunks.iter_mut().zip(&outer.chunks) {
             *own = own.or(*outer);
         }
-        let inherit = |own: &mut isize, outer: isize, default| {
-            if *own == UNSET {
-                *own = if outer == UNSET { default } else { outer };
-            }
-        };
+        self.system_resolver = self.system_resolver.or(outer.system_resolver);
+        self.socket.inherit(&outer.socket);
         inherit(&mut self.code_cache, outer.code_cache, 1);
         inherit(&mut self.http10_buffering, outer.http10_buffering, 1);
         inherit(&mut self.check_client_abort, outer.check_client_abort, 0);
         inherit(&mut self.use_default_type, outer.use_default_type, 1);
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
         inherit(&mut self.need_request_body, outer.need_request_body, 0);
+    }
+
+    /// Makes OpenSSL's context, or takes that of the outer level.
+    pub(crate) fn inherit_tls(
+        &mut self,
+        cf: Config,
+        outer: &Self,
+    ) -> Result<(), setters::ConfError> {
+        #[cfg(ngx_feature = "http_ssl")]
+        self.tls.inherit(cf, &outer.tls)?;
+        let _ = (cf, outer);
+        Ok(())
+    }
+
+    /// What resolves names where nginx has no `resolver`.
+    pub(crate) fn system_resolver(&self) -> Option<&'static SystemResolver> {
+        self.system_resolver.flatten()
     }
 
     pub(crate) fn output_options(&self) -> Options {

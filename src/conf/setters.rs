@@ -4,6 +4,7 @@ use super::{Chunk, ChunkSlot, LocConf, MainConf, SetVar, SrvConf};
 use crate::nginx::config::Config;
 use crate::nginx::log_tap::Tap;
 use crate::nginx::script::{self, AddError, Arguments};
+use crate::nginx::system_resolver::{Paths, SystemResolver};
 use crate::nginx::{Level, Phase};
 
 /// How a directive gives its Lua code.
@@ -193,6 +194,39 @@ pub(crate) fn set_malloc_trim(cf: Config, conf: &mut MainConf) -> Result<()> {
     conf.malloc_trim_cycle = requests;
     if requests != 0 {
         conf.note_use(Phase::Log);
+    }
+    Ok(())
+}
+
+/// `lua_socket_system_resolver off | on [hosts=file] [resolv_conf=file]`
+pub(crate) fn set_system_resolver(cf: Config, conf: &mut LocConf) -> Result<()> {
+    if conf.system_resolver.is_some() {
+        return Err(ConfError::Directive(c"is duplicate"));
+    }
+    let mut paths = Paths::default();
+    for i in 2..cf.args().len() {
+        let word = cf.arg(i);
+        if let Some(path) = word.strip_prefix(b"hosts=") {
+            paths.hosts = path;
+        } else if let Some(path) = word.strip_prefix(b"resolv_conf=") {
+            paths.resolv_conf = path;
+        } else {
+            return Err(ConfError::Directive(
+                c"takes \"hosts=file\" and \"resolv_conf=file\" only",
+            ));
+        }
+    }
+    match cf.arg(1) {
+        b"off" if cf.args().len() == 2 => conf.system_resolver = Some(None),
+        b"on" => {
+            let resolver = SystemResolver::create(cf, paths).ok_or(ConfError::Reported)?;
+            let resolver = cf.pool().own(Box::new(resolver)).ok_or(NO_MEMORY)?;
+            #[allow(unsafe_code)]
+            // SAFETY: owned by the configuration's pool, as the slot is.
+            let resolver = unsafe { resolver.as_ref() };
+            conf.system_resolver = Some(Some(resolver));
+        }
+        _ => return Err(ConfError::Directive(c"must be \"on\" or \"off\"")),
     }
     Ok(())
 }

@@ -6,7 +6,9 @@
 #![allow(unsafe_code)]
 use core::cell::Cell;
 use core::ffi::{c_int, c_void};
+use core::ptr::NonNull;
 
+use super::ending::Ending;
 use super::recycle;
 use super::suspension::{Suspension, Waker};
 use super::task::{Co, Role, Status};
@@ -83,6 +85,10 @@ pub(crate) struct RequestCtx {
     failed_in_capture: Cell<bool>,
     /// The reference of `ngx.ctx`'s table, in the table that lua-resty-core keeps.
     ctx_ref: Cell<c_int>,
+    /// What ends with the request.
+    pub(super) endings: Cell<Option<NonNull<Ending>>>,
+    /// How many things ended before it, for debug lines.
+    pub(super) untied: Cell<u32>,
     cleanup: CleanupPlace,
     cleanup_is_set: Cell<bool>,
     debugs: Cell<bool>,
@@ -121,6 +127,8 @@ impl RequestCtx {
             captures: Cell::new(0),
             failed_in_capture: Cell::new(false),
             ctx_ref: Cell::new(LUA_NOREF),
+            endings: Cell::new(None),
+            untied: Cell::new(0),
             cleanup: CleanupPlace::new(),
             cleanup_is_set: Cell::new(false),
             debugs: Cell::new(r.log().debugs()),
@@ -343,6 +351,11 @@ impl RequestCtx {
         self.wake_if(|suspension| suspension.on_write_event());
     }
 
+    /// A read event of the client's connection: as [`RequestCtx::wake_on_write`].
+    pub(crate) fn wake_on_read(&self) {
+        self.wake_if(|suspension| suspension.on_read_event());
+    }
+
     /// nginx has read the body: wakes the coroutines that wait for it. The request may be gone
     /// afterwards.
     pub(crate) fn wake_on_body(&self) {
@@ -407,6 +420,7 @@ impl RequestCtx {
         trace!(ctx, "lua request cleanup: forcible=0");
         ctx.cleanup_is_set.set(false);
         ctx.drop_coroutines();
+        ctx.end_all();
     }
 }
 

@@ -25,6 +25,11 @@ pub(crate) trait Suspension {
         false
     }
 
+    /// The client's socket became readable, or its read timer ran out; whether that ends the wait.
+    fn on_read_event(&self) -> bool {
+        false
+    }
+
     /// nginx has read the request's body; whether that ends the wait.
     fn on_body_read(&self) -> bool {
         false

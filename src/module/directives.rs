@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_char, c_void};
 use core::mem::offset_of;
 use core::ptr;
 
-use super::CONF_ERROR;
+use super::{CONF_ERROR, tls};
 use crate::conf::setters::{self, ConfError, Form, Target};
 use crate::conf::{LocConf, MainConf};
 use crate::nginx::config::Config;
@@ -13,16 +13,16 @@ use crate::nginx::{Phase, guard};
 use crate::phase::content::on_content;
 use crate::phase::set::on_set;
 
-const HTTP: u32 = sys::NGX_HTTP_MAIN_CONF;
-const SRV: u32 = sys::NGX_HTTP_SRV_CONF;
-const LOC: u32 = sys::NGX_HTTP_LOC_CONF;
+pub(super) const HTTP: u32 = sys::NGX_HTTP_MAIN_CONF;
+pub(super) const SRV: u32 = sys::NGX_HTTP_SRV_CONF;
+pub(super) const LOC: u32 = sys::NGX_HTTP_LOC_CONF;
 const IF: u32 = sys::NGX_HTTP_LIF_CONF;
 const EVERYWHERE: u32 = HTTP | SRV | LOC | IF;
 /// Where the rewrite module's directives stand.
 const REWRITING: u32 = SRV | sys::NGX_HTTP_SIF_CONF | LOC | IF;
 
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: Table<{ ROWS.len() + 1 }> = Table::new(ROWS);
+pub(crate) static DIRECTIVES: Table<{ ROWS.len() + tls::ROWS.len() + 1 }> = Table::new([ROWS, tls::ROWS]);
 
 #[rustfmt::skip]
 const ROWS: &[ngx_command_t] = &[
@@ -30,7 +30,10 @@ const ROWS: &[ngx_command_t] = &[
     number(c"lua_thread_cache_max_entries", HTTP, MAIN, offset_of!(MainConf, thread_cache_max_entries)),
     number(c"lua_max_pending_timers", HTTP, MAIN, offset_of!(MainConf, max_pending_timers)),
     number(c"lua_max_running_timers", HTTP, MAIN, offset_of!(MainConf, max_running_timers)),
+    number(c"lua_worker_thread_vm_pool_size", HTTP, MAIN, offset_of!(MainConf, worker_thread_vm_pool_size)),
     custom(c"lua_malloc_trim", HTTP | TAKE1, MAIN, set_malloc_trim),
+    number(c"lua_regex_cache_max_entries", HTTP, MAIN, offset_of!(MainConf, regex_cache_max_entries)),
+    number(c"lua_regex_match_limit", HTTP, MAIN, offset_of!(MainConf, regex_match_limit)),
     custom(c"lua_capture_error_log", HTTP | TAKE1, MAIN, set_capture_error_log),
     flag(c"lua_sa_restart", HTTP, MAIN, offset_of!(MainConf, sa_restart)),
     custom(c"lua_package_path", HTTP | TAKE1, MAIN, set_package_path),
@@ -41,6 +44,15 @@ const ROWS: &[ngx_command_t] = &[
     flag(c"lua_use_default_type", EVERYWHERE, LOCATION, offset_of!(LocConf, use_default_type)),
     flag(c"lua_http10_buffering", EVERYWHERE, LOCATION, offset_of!(LocConf, http10_buffering)),
     flag(c"lua_check_client_abort", EVERYWHERE, LOCATION, offset_of!(LocConf, check_client_abort)),
+    custom(c"lua_socket_system_resolver", EVERYWHERE | TAKE123, LOCATION, set_system_resolver),
+    msec(c"lua_socket_connect_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.connect_timeout)),
+    msec(c"lua_socket_send_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.send_timeout)),
+    msec(c"lua_socket_read_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.read_timeout)),
+    msec(c"lua_socket_keepalive_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.keepalive_timeout)),
+    size(c"lua_socket_send_lowat", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.send_lowat)),
+    size(c"lua_socket_buffer_size", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.buffer_size)),
+    number(c"lua_socket_pool_size", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.pool_size)),
+    flag(c"lua_socket_log_errors", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.log_errors)),
 
     by_lua(c"init_by_lua", HTTP, &INIT, Form::String),
     by_lua(c"init_by_lua_block", HTTP, &INIT, Form::Block),
@@ -93,11 +105,12 @@ static BODY_FILTER: Phase = Phase::BodyFilter;
 static LOG: Phase = Phase::Log;
 
 const FLAG: u32 = sys::NGX_CONF_FLAG;
-const TAKE1: u32 = sys::NGX_CONF_TAKE1;
+pub(super) const TAKE1: u32 = sys::NGX_CONF_TAKE1;
+const TAKE123: u32 = TAKE1 | sys::NGX_CONF_TAKE2 | sys::NGX_CONF_TAKE3;
 
 const MAIN: usize = sys::NGX_HTTP_MAIN_CONF_OFFSET;
 const SERVER: usize = sys::NGX_HTTP_SRV_CONF_OFFSET;
-const LOCATION: usize = sys::NGX_HTTP_LOC_CONF_OFFSET;
+pub(super) const LOCATION: usize = sys::NGX_HTTP_LOC_CONF_OFFSET;
 
 /// nginx only reads the table, but declares it mutable. The last row is empty.
 #[repr(transparent)]
@@ -106,12 +119,15 @@ pub(crate) struct Table<const N: usize>([ngx_command_t; N]);
 unsafe impl<const N: usize> Sync for Table<N> {}
 
 impl<const N: usize> Table<N> {
-    const fn new(rows: &[ngx_command_t]) -> Self {
+    const fn new(parts: [&[ngx_command_t]; 2]) -> Self {
         let mut table = [ngx_command_t::empty(); N];
-        let mut i = 0;
-        while i < rows.len() {
-            table[i] = rows[i];
-            i += 1;
+        let (mut part, mut i, mut at) = (0, 0, 0);
+        while part < parts.len() {
+            while i < parts[part].len() {
+                table[at] = parts[part][i];
+                (i, at) = (i + 1, at + 1);
+            }
+            (i, part) = (0, part + 1);
         }
         Self(table)
     }
@@ -121,9 +137,13 @@ impl<const N: usize> Table<N> {
     }
 }
 
+pub(super) const fn name_of(name: &'static CStr) -> ngx_str_t {
+    ngx_str_t { len: name.count_bytes(), data: name.as_ptr().cast_mut().cast() }
+}
+
 type Setter = unsafe extern "C" fn(*mut ngx_conf_t, *mut ngx_command_t, *mut c_void) -> *mut c_char;
 
-const fn row(
+pub(super) const fn row(
     name: &'static CStr,
     contexts_and_args: u32,
     level: usize,
@@ -132,7 +152,7 @@ const fn row(
     post: *mut c_void,
 ) -> ngx_command_t {
     ngx_command_t {
-        name: ngx_str_t { len: name.count_bytes(), data: name.as_ptr().cast_mut().cast() },
+        name: name_of(name),
         type_: contexts_and_args as ngx_uint_t,
         set: Some(set),
         conf: level,
@@ -150,8 +170,21 @@ const fn flag(name: &'static CStr, contexts: u32, level: usize, offset: usize) -
     row(name, contexts | FLAG, level, sys::ngx_conf_set_flag_slot, offset, ptr::null_mut())
 }
 
-const fn number(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+pub(super) const fn number(
+    name: &'static CStr,
+    contexts: u32,
+    level: usize,
+    offset: usize,
+) -> ngx_command_t {
     row(name, contexts | TAKE1, level, sys::ngx_conf_set_num_slot, offset, ptr::null_mut())
+}
+
+const fn msec(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+    row(name, contexts | TAKE1, level, sys::ngx_conf_set_msec_slot, offset, ptr::null_mut())
+}
+
+const fn size(name: &'static CStr, contexts: u32, level: usize, offset: usize) -> ngx_command_t {
+    row(name, contexts | TAKE1, level, sys::ngx_conf_set_size_slot, offset, ptr::null_mut())
 }
 
 /// A directive that gives a phase its Lua code.
@@ -298,8 +331,18 @@ unsafe extern "C" fn set_malloc_trim(
     answer(|| setters::set_malloc_trim(cf, conf))
 }
 
+unsafe extern "C" fn set_system_resolver(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: see above.
+    let (cf, conf) = unsafe { (Config::from_raw(cf), &mut *conf.cast::<LocConf>()) };
+    answer(|| setters::set_system_resolver(cf, conf))
+}
+
 /// What nginx wants to hear of a setter.
-fn answer(set: impl FnOnce() -> Result<(), ConfError>) -> *mut c_char {
+pub(super) fn answer(set: impl FnOnce() -> Result<(), ConfError>) -> *mut c_char {
     match guard(Err(ConfError::Reported), set) {
         Ok(()) => ptr::null_mut(),
         Err(ConfError::Directive(text)) => text.as_ptr().cast_mut(),

@@ -3,6 +3,12 @@
 pub(crate) mod directives;
 #[cfg(not(test))]
 mod statics;
+#[cfg(ngx_feature = "http_ssl")]
+mod tls;
+#[cfg(not(ngx_feature = "http_ssl"))]
+mod tls {
+    pub(crate) const ROWS: &[crate::nginx::sys::ngx_command_t] = &[];
+}
 
 use core::ffi::{c_char, c_void};
 use core::ptr;
@@ -69,17 +75,15 @@ unsafe extern "C" fn merge_loc_conf(
     inner: *mut c_void,
 ) -> *mut c_char {
     // SAFETY: see above; two different structs made by `create_loc_conf`.
-    unsafe {
-        let inner = &mut *inner.cast::<LocConf>();
-        inner.inherit(&*outer.cast());
-        // nginx's core module comes first: its settings of this level are complete.
-        let cf = Config::from_raw(cf);
-        inner.send_at = send_at(cf.postpone_output());
-        if let Some(tap) = &MainConf::being_read(cf).tap {
-            tap.note(cf.error_log());
-        }
+    let (cf, outer, inner) =
+        unsafe { (Config::from_raw(cf), &*outer.cast::<LocConf>(), &mut *inner.cast::<LocConf>()) };
+    inner.inherit(outer);
+    // nginx's core module comes first: its settings of this level are complete.
+    inner.send_at = send_at(cf.postpone_output());
+    if let Some(tap) = &MainConf::being_read(cf).tap {
+        tap.note(cf.error_log());
     }
-    ptr::null_mut()
+    directives::answer(|| inner.inherit_tls(cf, outer))
 }
 
 /// Registers the phase handlers that some location needs, and makes the VM of the cycle.

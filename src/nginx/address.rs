@@ -150,7 +150,7 @@ impl Address {
         }
     }
 
-    fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         // SAFETY: as above.
         unsafe {
             match self.family() {

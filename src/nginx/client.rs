@@ -5,7 +5,7 @@ use super::request::Request;
 use super::sys;
 
 /// nginx's own status for a client that has closed the connection.
-const CLOSED_REQUEST: isize = 499;
+pub(crate) const CLOSED_REQUEST: isize = 499;
 
 /// Calls `handler` when the client sends something or goes; `false` if the event cannot be added.
 pub(crate) fn watch(

@@ -107,6 +107,18 @@ impl Detached {
     }
 }
 
+/// What the log lines of a detached request end in.
+pub(crate) fn context(r: Request) -> Option<&'static [u8]> {
+    // SAFETY: [request-alive]; `data` is the C string of `new` where the handler is that of `new`.
+    unsafe {
+        let log = (*r.connection()).log;
+        let ours = (*log).handler.is_some_and(|handler| {
+            core::ptr::fn_addr_eq(handler, log_context as unsafe extern "C" fn(_, _, _) -> _)
+        });
+        ours.then(|| core::ffi::CStr::from_ptr((*log).data.cast()).to_bytes())
+    }
+}
+
 /// Where the location's errors are logged.
 fn location_log(confs: &Confs) -> Option<*mut sys::ngx_log_t> {
     // SAFETY: [conf-callback]; the arrays have a slot for every module.

@@ -84,6 +84,40 @@ impl Log {
         }
     }
 
+    /// Writes a message with one `%s`, and what the last system call failed with. It allocates nothing: for
+    /// a process just forked.
+    ///
+    /// # Safety
+    /// `arg` is a C string.
+    pub(super) unsafe fn write_with_errno(
+        self,
+        level: Level,
+        message: &core::ffi::CStr,
+        arg: *const core::ffi::c_char,
+    ) {
+        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        if self.enabled(level) {
+            let message = message.as_ptr();
+            // SAFETY: the caller's contract.
+            unsafe { sys::ngx_log_error_core(level as usize, self.as_ptr(), errno, message, arg) };
+        }
+    }
+
+    /// Makes the log write to another descriptor than that of the standard error, which is about to be
+    /// given away: for a process just forked.
+    pub(super) fn move_from_stderr(self) {
+        // SAFETY: as for `level`; nginx's files live as long as its cycle.
+        unsafe {
+            let Some(file) = (*self.as_ptr()).file.as_mut() else { return };
+            if file.fd == libc::STDERR_FILENO {
+                let copy = libc::fcntl(file.fd, libc::F_DUPFD_CLOEXEC, libc::STDERR_FILENO + 1);
+                if copy != -1 {
+                    file.fd = copy;
+                }
+            }
+        }
+    }
+
     pub(crate) fn print(self, level: Level, message: fmt::Arguments<'_>) {
         if self.enabled(level) {
             self.write_always(level, message.to_string().as_bytes());
@@ -95,6 +129,20 @@ impl Log {
         let mut text = Vec::with_capacity(120);
         let _ = text.write_fmt(message);
         self.write_always(Level::Debug, &text);
+    }
+
+    /// As [`Log::print`], with what the system says of `errno` behind the message.
+    pub(crate) fn print_error(self, level: Level, errno: i32, message: fmt::Arguments<'_>) {
+        if !self.enabled(level) {
+            return;
+        }
+        let text = message.to_string();
+        // SAFETY: `%*s` reads exactly `len` bytes.
+        unsafe {
+            let (len, data) = (text.len(), text.as_ptr());
+            let log = self.as_ptr();
+            sys::ngx_log_error_core(level as usize, log, errno, c"%*s".as_ptr(), len, data);
+        }
     }
 
     fn write_always(self, level: Level, message: &[u8]) {

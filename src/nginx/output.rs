@@ -143,6 +143,18 @@ impl Output {
         r.header_sent() || self.header_sent.get()
     }
 
+    /// From now on nothing is written here: a raw socket has the connection. `false` if it has it
+    /// already.
+    pub(crate) fn give_to_raw_socket(&self) -> bool {
+        self.header_sent.set(true);
+        !self.raw_socket.replace(true)
+    }
+
+    /// Whether a raw socket has the connection.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.raw_socket.get()
+    }
+
     pub(crate) fn is_buffering(&self) -> bool {
         self.buffering.get()
     }

@@ -262,6 +262,11 @@ impl Request {
         }
     }
 
+    /// `tcp_nodelay` of the location.
+    pub(crate) fn wants_nodelay(self) -> bool {
+        unsafe { (*self.core_loc_conf()).tcp_nodelay != 0 }
+    }
+
     pub(crate) fn core_loc_conf(self) -> *mut sys::ngx_http_core_loc_conf_t {
         unsafe {
             let index = sys::ngx_http_core_module.ctx_index;

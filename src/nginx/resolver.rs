@@ -4,15 +4,16 @@
 //! for one name while it calls them, so that none of them may be taken out of nginx's hands meanwhile: what
 //! is dropped stays with nginx, deaf, until its answer or its time comes.
 #![allow(unsafe_code)]
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::ffi::CStr;
 use core::fmt;
-use core::ptr::{self, NonNull};
+use core::ptr;
 use std::rc::Rc;
 
 use super::address::{Address, Host};
 use super::log::Text;
 use super::sys::{self, ngx_resolver_ctx_t};
+use super::system_resolver::{SystemResolver, preferred};
 use super::{Request, guard};
 
 /// Why a name has no address. `Display` is what Lua is told.
@@ -65,10 +66,16 @@ pub(crate) struct Resolution<D: Copy>(Rc<Question<D>>);
 
 /// Shared by the [`Resolution`] and, until it calls back, nginx.
 struct Question<D: Copy> {
-    /// nginx's own; null when it has called back.
+    resolver: *mut sys::ngx_resolver_t,
+    timeout: usize,
+    /// nginx's own; null while it has none.
     ctx: Cell<*mut ngx_resolver_ctx_t>,
-    /// nginx changes it to lower case in place.
-    name: NonNull<[u8]>,
+    /// Memory for the name in nginx's context, which changes it to lower case in place.
+    name: RefCell<Box<[u8]>>,
+    /// What is asked for if there is no such name, the last first.
+    others: RefCell<Vec<Box<[u8]>>>,
+    /// What was asked for, if the system's rules apply.
+    system: Option<Box<[u8]>>,
     port: u16,
     answer: Cell<Option<Answer>>,
     state: Cell<State<D>>,
@@ -93,9 +100,11 @@ pub(crate) fn literal(host: &[u8], port: u16) -> Result<Option<Address>, Resolve
 }
 
 /// The addresses of `name` with `port`. If they are not known yet, `done(data)` is called from the event
-/// loop when they are, unless the resolution is dropped before.
+/// loop when they are, unless the resolution is dropped before. `system` is asked where the location has
+/// no `resolver`.
 pub(crate) fn resolve<D: Copy>(
     r: Request,
+    system: Option<&SystemResolver>,
     name: &[u8],
     port: u16,
     data: D,
@@ -104,16 +113,30 @@ pub(crate) fn resolve<D: Copy>(
     if let Some(address) = literal(name, port)? {
         return Ok(Lookup::Found(vec![address]));
     }
+    // SAFETY: [request-alive]
+    let (own, timeout) = unsafe {
+        let conf = r.core_loc_conf();
+        ((*conf).resolver, (*conf).resolver_timeout)
+    };
+    let system = system.filter(|_| !is_defined(own));
+    if let Some(found) = system.map(|system| system.in_hosts(name, port)).filter(|f| !f.is_empty())
+    {
+        return Ok(Lookup::Found(found));
+    }
     let question = Rc::new(Question {
-        ctx: Cell::new(start(r, name)?),
-        name: NonNull::from(Box::leak(Box::<[u8]>::from(name))),
+        resolver: system.map_or(own, SystemResolver::as_ptr),
+        timeout,
+        ctx: Cell::new(ptr::null_mut()),
+        name: RefCell::default(),
+        others: RefCell::new(
+            system.map_or_else(|| vec![name.into()], |system| system.candidates(name)),
+        ),
+        system: system.map(|_| name.into()),
         port,
         answer: Cell::new(None),
         state: Cell::new(State::Asking),
     });
-    if !question.clone().ask(r) {
-        return Err(ResolveError::Refused(name.into()));
-    }
+    question.ask()?;
     if let Some(answer) = question.answer.take() {
         return answer.map(Lookup::Found);
     }
@@ -121,43 +144,50 @@ pub(crate) fn resolve<D: Copy>(
     Ok(Lookup::Pending(Resolution(question)))
 }
 
-/// nginx's context for a question about a name.
-fn start(r: Request, name: &[u8]) -> Result<*mut ngx_resolver_ctx_t, ResolveError> {
-    // SAFETY: [request-alive]; without a name nginx only looks whether there is a resolver.
-    let ctx = unsafe {
-        let resolver = (*r.core_loc_conf()).resolver;
-        sys::ngx_resolve_start(resolver, ptr::null_mut())
-    };
-    match ctx as isize {
-        0 => Err(ResolveError::NotStarted),
-        NO_RESOLVER => Err(ResolveError::NoResolver(name.into())),
-        _ => Ok(ctx),
-    }
+/// Whether there is a server to ask: nginx has an empty resolver where no directive made one.
+fn is_defined(resolver: *mut sys::ngx_resolver_t) -> bool {
+    // SAFETY: null, or nginx's, which lives as long as the configuration.
+    unsafe { resolver.as_ref() }.is_some_and(|resolver| resolver.connections.nelts > 0)
 }
 
 /// nginx's `NGX_NO_RESOLVER`.
 const NO_RESOLVER: isize = -1;
 
 impl<D: Copy> Question<D> {
-    /// Hands the question to nginx; `false` if nginx cannot take it.
-    fn ask(self: Rc<Self>, r: Request) -> bool {
-        let ctx = self.ctx.get();
-        // SAFETY: `start` got the context for this; nginx's share of the question is given up by
-        // `on_answer`, or here if that will not be called.
+    /// Hands the next name to nginx.
+    fn ask(self: &Rc<Self>) -> Result<(), ResolveError> {
+        let name = self.others.borrow_mut().pop().unwrap_or_default();
+        // SAFETY: nginx only looks whether there is a server.
+        let ctx = unsafe { sys::ngx_resolve_start(self.resolver, ptr::null_mut()) };
+        match ctx as isize {
+            0 => return Err(ResolveError::NotStarted),
+            NO_RESOLVER => return Err(ResolveError::NoResolver(name)),
+            _ => {}
+        }
+        self.ctx.set(ctx);
+        let refused = ResolveError::Refused(name.clone());
+        let text = {
+            let mut place = self.name.borrow_mut();
+            *place = name;
+            sys::ngx_str_t { len: place.len(), data: place.as_mut_ptr() }
+        };
+        // SAFETY: `ngx_resolve_start` made the context for this; the name stays where it is until nginx
+        // is done with it. nginx's share of the question is given up by `on_answer`, or here if that
+        // will not be called.
         unsafe {
-            (*ctx).name = sys::ngx_str_t { len: self.name.len(), data: self.name.as_ptr().cast() };
-            (*ctx).timeout = (*r.core_loc_conf()).resolver_timeout;
+            (*ctx).name = text;
+            (*ctx).timeout = self.timeout;
             (*ctx).handler = Some(on_answer::<D>);
-            let share = Rc::into_raw(self);
+            let share = Rc::into_raw(self.clone());
             (*ctx).data = share.cast_mut().cast();
             if sys::ngx_resolve_name(ctx) == sys::OK {
-                return true;
+                return Ok(());
             }
             // nginx has freed the context.
-            let question = Rc::from_raw(share);
-            question.ctx.set(ptr::null_mut());
+            drop(Rc::from_raw(share));
         }
-        false
+        self.ctx.set(ptr::null_mut());
+        Err(refused)
     }
 
     /// What nginx says in its context.
@@ -167,7 +197,7 @@ impl<D: Copy> Question<D> {
             return unsafe {
                 let reason = CStr::from_ptr(sys::ngx_resolver_strerror(ctx.state));
                 Err(ResolveError::Failed {
-                    name: sys::str_bytes(ctx.name).into(),
+                    name: self.system.clone().unwrap_or_else(|| sys::str_bytes(ctx.name).into()),
                     code: ctx.state,
                     reason: reason.to_str().unwrap_or("Unknown error"),
                 })
@@ -175,33 +205,41 @@ impl<D: Copy> Question<D> {
         }
         // SAFETY: nginx passes so many addresses.
         let found = unsafe { core::slice::from_raw_parts(ctx.addrs, ctx.naddrs) };
-        let found = found.iter().filter_map(|a| unsafe {
+        let found = found.iter().filter_map(|a| {
             // SAFETY: each of them is one of the families' structs.
-            Address::from_raw(a.sockaddr, a.socklen)
+            unsafe { Address::from_raw(a.sockaddr, a.socklen) }
         });
-        Ok(found.map(|address| address.with_port(self.port)).collect())
+        let found = found.map(|address| address.with_port(self.port)).collect();
+        Ok(if self.system.is_some() { preferred(found) } else { found })
+    }
+
+    /// nginx has answered: asks for another name, or tells who waits.
+    fn answered(self: &Rc<Self>, answer: Answer) {
+        let is_over = matches!(self.state.get(), State::Abandoned);
+        let is_unknown = matches!(answer, Err(ResolveError::Failed { code: NO_SUCH_NAME, .. }));
+        let has_others = !self.others.borrow().is_empty();
+        if is_over || (is_unknown && has_others && self.ask().is_ok()) {
+            return;
+        }
+        self.answer.set(Some(answer));
+        if let State::Waiting(done, data) = self.state.get() {
+            done(data);
+        }
     }
 }
 
-impl<D: Copy> Drop for Question<D> {
-    fn drop(&mut self) {
-        // SAFETY: leaked by `resolve`; nginx has given up its context.
-        drop(unsafe { Box::from_raw(self.name.as_ptr()) });
-    }
-}
+const NO_SUCH_NAME: isize = sys::NGX_RESOLVE_NXDOMAIN as isize;
 
 unsafe extern "C" fn on_answer<D: Copy>(ctx: *mut ngx_resolver_ctx_t) {
     guard((), || {
         // SAFETY: `ask` set `data`; nginx calls once, and the context is its until it is done with.
         let question = unsafe { Rc::from_raw((*ctx).data.cast::<Question<D>>().cast_const()) };
         // SAFETY: as above.
-        question.answer.set(Some(question.read(unsafe { &*ctx })));
+        let answer = question.read(unsafe { &*ctx });
         question.ctx.set(ptr::null_mut());
         // SAFETY: as above; what is kept of the answer is a copy.
         unsafe { sys::ngx_resolve_name_done(ctx) };
-        if let State::Waiting(done, data) = question.state.get() {
-            done(data);
-        }
+        question.answered(answer);
     });
 }
 

@@ -10,6 +10,7 @@ include!(concat!(env!("OUT_DIR"), "/nginx_extra.rs"));
 pub const OK: ngx_int_t = NGX_OK as ngx_int_t;
 pub const ERROR: ngx_int_t = NGX_ERROR as ngx_int_t;
 pub const AGAIN: ngx_int_t = NGX_AGAIN as ngx_int_t;
+pub const BUSY: ngx_int_t = NGX_BUSY as ngx_int_t;
 pub const DONE: ngx_int_t = NGX_DONE as ngx_int_t;
 pub const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
 

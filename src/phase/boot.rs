@@ -27,8 +27,7 @@ pub(crate) fn boot(
     let vm = Vm::new().ok_or(BootError::NoMemory)?;
     debug!(log, "lua initializing lua registry");
     if let Some(parent) = parent {
-        copy_path(parent, vm, b"path");
-        copy_path(parent, vm, b"cpath");
+        vm.copy_package_paths(parent.stack());
     } else {
         resty_core::extend_default_path(vm);
         set_path(vm, prefix, b"path", conf.package_path.as_deref(), log);
@@ -50,18 +49,6 @@ pub(crate) fn boot(
         vm.preload(package, *loader);
     }
     Ok(vm)
-}
-
-fn copy_path(from: Vm, to: Vm, field: &[u8]) {
-    from.stack().global(c"package");
-    from.stack().raw_field(-1, field);
-    let path = from.stack().bytes(-1).unwrap_or_default();
-    let _ = protect(to.stack(), |stack| {
-        stack.global(c"package");
-        stack.push_bytes(path);
-        stack.set_raw_field(-2, field);
-    });
-    from.stack().pop(2);
 }
 
 /// `$prefix` and `;;` (LuaJIT's own default) as the directives document them.

@@ -212,6 +212,11 @@ impl Stack {
         unsafe { sys::lua_createtable(self.0, array, records) }
     }
 
+    /// Fresh memory that lives as long as the userdata. stack: [-0, +1, m]
+    pub(crate) fn new_userdata(self, size: usize) -> *mut c_void {
+        unsafe { sys::lua_newuserdata(self.0, size) }
+    }
+
     /// Moves the top value to `index`. stack: [-0, +0, -]
     pub(crate) fn insert(self, index: c_int) {
         unsafe { sys::lua_insert(self.0, index) }
@@ -298,6 +303,11 @@ impl Stack {
                 self.raw_set(table);
             }
         }
+    }
+
+    /// The index of a C function's upvalue, from 1.
+    pub(crate) const fn upvalue(i: c_int) -> c_int {
+        sys::lua_upvalueindex(i)
     }
 
     /// stack: [-0, +1, -]

@@ -134,6 +134,22 @@ impl Vm {
         push_registry(self.main, &CTX_TABLES_KEY);
     }
 
+    /// Looks for modules where the VM of the coroutine `from` does. stack of from: [-0, +0, m]
+    pub(crate) fn copy_package_paths(self, from: Stack) {
+        from.global(c"package");
+        for field in [b"path".as_slice(), b"cpath"] {
+            from.raw_field(-1, field);
+            let path = from.bytes(-1).unwrap_or_default();
+            let _ = protect(self.main, |stack| {
+                stack.global(c"package");
+                stack.push_bytes(path);
+                stack.set_raw_field(-2, field);
+            });
+            from.pop(1);
+        }
+        from.pop(1);
+    }
+
     /// Whether the VM outlives requests, so that places in it are worth remembering.
     pub(crate) const fn is_lasting(self) -> bool {
         self.lasting

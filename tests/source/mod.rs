@@ -98,6 +98,8 @@ pub(crate) fn exports() -> BTreeMap<String, usize> {
 /// The exported functions that only keep lua-resty-core loading, from `src/api/absent.rs`.
 pub(crate) fn absent_exports() -> Vec<String> {
     let code = code(&read("src/api/absent.rs"));
-    let list = code.split("\nabsent! {").nth(1).map(up_to_closing).unwrap_or_default();
-    list.split_whitespace().map(str::to_owned).collect()
+    let lists = ["\nabsent! {", "\nabsent_with_a_message! {"]
+        .map(|macro_call| code.split(macro_call).nth(1).map(up_to_closing).unwrap_or_default());
+    let words = lists.iter().flat_map(|list| list.split_whitespace());
+    words.map(ident).filter(|name| name.starts_with(PREFIX)).map(str::to_owned).collect()
 }

@@ -147,6 +147,9 @@ fn eof(call: &Call<'_>) -> Result<i32> {
     if call.count() != 0 {
         return Err(Error::raise("no argument is expected"));
     }
+    if ctx.output.is_raw() {
+        return Err(Refused::RawSocket.into());
+    }
     if ctx.output.seen_eof() {
         return Err(Refused::SeenEof.into());
     }

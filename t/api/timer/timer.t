@@ -299,3 +299,25 @@ GET /t
 5000
 --- no_error_log
 [error]
+
+
+
+=== timers of timers belong to the client of the first
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.timer.at(0, function ()
+                ngx.timer.at(0, function () ngx.log(ngx.WARN, "second") end)
+            end)
+            ngx.say("set")
+        }
+    }
+--- request
+GET /t
+--- response_body
+set
+--- wait: 0.1
+--- error_log eval
+qr/second, context: ngx\.timer, client: 127\.0\.0\.1, server: [\d.]+:\d+/
+--- no_error_log
+[error]

@@ -1,0 +1,333 @@
+//! Reading: a line, so many bytes, all there is, what there is, or up to a pattern.
+//!
+//! What is received stays in the socket's buffer until it is whole, and is pushed to Lua from there: only then
+//! it is taken. A read that fails delivers what has come.
+use std::rc::Rc;
+
+use super::pattern::{Pattern, Piece};
+use super::{Failure, Kind, Progress, Socket, Use, request};
+use crate::nginx::connection::{Connection, Received};
+use crate::nginx::log::Text;
+use crate::nginx::{Level, debug, trace};
+use crate::vm::Stack;
+
+/// What a read is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Up to a line feed; carriage returns are left out.
+    Line,
+    /// Up to the end.
+    All,
+    /// So many bytes.
+    Exactly(usize),
+    /// What comes first, at most so many bytes.
+    Any(usize),
+    /// Up to the socket's pattern; in pieces of so many bytes, or 0.
+    Until(usize),
+}
+
+/// What a read has found: so many bytes are handed over, and so many taken from the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    deliver: usize,
+    take: usize,
+}
+
+impl Delivery {
+    pub(super) const NOTHING: Self = Self { deliver: 0, take: 0 };
+
+    const fn all(n: usize) -> Self {
+        Self { deliver: n, take: n }
+    }
+}
+
+/// The most that is made room for at once: what is announced need not come.
+const LARGEST_STEP: usize = 64 * 1024;
+
+/// A buffer that has grown beyond this is given back when it is empty.
+const LARGEST_KEPT: usize = 16 * 1024;
+
+impl Socket {
+    /// Reads; if that has to wait, [`Waiting`](super::Waiting) owns the wait.
+    pub(super) fn receive(&self, format: Format) -> Progress {
+        self.format.set(format);
+        self.scanned.set(0);
+        if self.kind.is_client() {
+            request::listen(self);
+        }
+        self.advance()
+    }
+
+    /// As [`Socket::receive`], up to a pattern.
+    pub(super) fn receive_until(&self, pattern: Rc<Pattern>, size: usize) -> Progress {
+        self.pattern.set(Some(pattern));
+        self.receive(Format::Until(size))
+    }
+
+    /// Goes on with the read, as far as the connection gives.
+    pub(super) fn advance(&self) -> Progress {
+        let Some(c) = self.connection.get() else { return self.fail_read(Failure::Closed) };
+        if let Some(ctx) = self.context() {
+            let waits = u8::from(matches!(self.reading.get(), Use::Waiting(_)));
+            trace!(ctx, "lua tcp socket read data: wait:{waits}");
+        }
+        if c.is_to_close() && c.has_error() {
+            // The worker's `worker_shutdown_timeout` has passed.
+            self.ended.set(true);
+        }
+        let mut received = false;
+        loop {
+            if let Some(delivery) = self.scan() {
+                return self.succeed(c, delivery);
+            }
+            if self.ended.get() {
+                return self.end(c);
+            }
+            if received && !c.is_read_ready() {
+                break;
+            }
+            match self.fill(c) {
+                Filled::Some { from_peer } => received |= from_peer,
+                Filled::Nothing => break,
+                Filled::Failed(failure) => return self.fail_read(failure),
+            }
+        }
+        if !c.expect_read() {
+            return self.fail_read(Failure::System(0));
+        }
+        if c.is_read_active() {
+            c.set_read_timer(self.timeouts.get().read);
+        } else {
+            c.clear_read_timer();
+        }
+        Progress::Waits
+    }
+
+    /// What the read is for, if it has come.
+    #[inline]
+    fn scan(&self) -> Option<Delivery> {
+        let data = self.buffer.bytes();
+        let known = self.scanned.replace(data.len());
+        match self.format.get() {
+            Format::Line => {
+                let at = known + memchr::memchr(b'\n', &data[known..])?;
+                Some(Delivery { deliver: at, take: at + 1 })
+            }
+            Format::Exactly(n) => (data.len() >= n).then(|| Delivery::all(n)),
+            Format::Any(most) => (!data.is_empty()).then(|| Delivery::all(data.len().min(most))),
+            Format::All => None,
+            Format::Until(size) => self.scan_until(data, known, size),
+        }
+    }
+
+    fn scan_until(&self, data: &[u8], known: usize, size: usize) -> Option<Delivery> {
+        if data.len() == known {
+            return None;
+        }
+        let pattern = self.pattern.take()?;
+        let found = if size == 0 {
+            pattern.find(data, known).map(Piece::Match)
+        } else {
+            Some(pattern.piece(data, size))
+        };
+        let delivery = match found {
+            None | Some(Piece::More) => None,
+            Some(Piece::Full(n)) => Some(Delivery::all(n)),
+            Some(Piece::Match(at)) => {
+                pattern.ended.set(size > 0);
+                let take = at + pattern.len();
+                Some(Delivery { deliver: if pattern.inclusive { take } else { at }, take })
+            }
+        };
+        self.pattern.set(Some(pattern));
+        delivery
+    }
+
+    /// Gets more bytes into the buffer.
+    fn fill(&self, c: Connection) -> Filled {
+        let limit = match self.kind {
+            Kind::Upstream => usize::MAX,
+            Kind::Body | Kind::Raw => match request::preread(self) {
+                request::Preread::Some => return Filled::Some { from_peer: false },
+                request::Preread::End => {
+                    self.ended.set(true);
+                    return Filled::Some { from_peer: false };
+                }
+                request::Preread::Nothing { limit } => limit,
+            },
+        };
+        if c.is_read_active() && !c.is_read_ready() {
+            return Filled::Nothing;
+        }
+        let (to, room) = self.room();
+        let room = room.min(limit);
+        if let Some(ctx) = self.context() {
+            let r = ctx.request;
+            trace!(
+                ctx,
+                "lua tcp socket try to recv data {room}: \"{}?{}\"",
+                Text(r.uri()),
+                Text(r.args())
+            );
+        }
+        #[allow(unsafe_code)]
+        // SAFETY: that is what `room` gave.
+        let received = unsafe { c.receive(to, room) };
+        match received {
+            Received::Bytes(n) => {
+                #[allow(unsafe_code)]
+                // SAFETY: so many bytes have been written there.
+                unsafe {
+                    self.buffer.filled(n);
+                }
+                request::received(self, n);
+                Filled::Some { from_peer: true }
+            }
+            Received::Nothing => Filled::Nothing,
+            Received::End => match request::client_end(self) {
+                Some(failure) => Filled::Failed(failure),
+                None => {
+                    debug!(self.log(), "lua tcp socket closed");
+                    self.ended.set(true);
+                    Filled::Some { from_peer: true }
+                }
+            },
+            Received::Failed(errno) => Filled::Failed(Failure::System(errno)),
+        }
+    }
+
+    fn room(&self) -> (*mut u8, usize) {
+        let size = self.conf().map_or(4096, |conf| conf.buffer_size);
+        let len = self.buffer.len();
+        let wanted = match self.format.get() {
+            Format::Exactly(n) => (n - len).min(LARGEST_STEP.max(len)),
+            _ => 1,
+        };
+        self.buffer.room(wanted, size)
+    }
+
+    /// The read ends well.
+    fn succeed(&self, c: Connection, delivery: Delivery) -> Progress {
+        if let Some(ctx) = self.context() {
+            let waits = u8::from(matches!(self.reading.get(), Use::Waiting(_)));
+            let (r, end) = (ctx.request, u8::from(self.ended.get()));
+            trace!(
+                ctx,
+                "lua tcp socket receive done: wait:{waits}, eof:{end}, uri:\"{}?{}\"",
+                Text(r.uri()),
+                Text(r.args())
+            );
+        }
+        self.delivery.set(delivery);
+        let is_last = delivery.take == self.buffer.len();
+        match request::check_client(self, is_last) {
+            Some(Ok(())) => Progress::Done,
+            Some(Err(failure)) => self.fail_read(failure),
+            None if !c.expect_read() => self.fail_read(Failure::System(0)),
+            None => Progress::Done,
+        }
+    }
+
+    /// Nothing more will come.
+    fn end(&self, c: Connection) -> Progress {
+        match self.format.get() {
+            Format::All => self.succeed(c, Delivery::all(self.buffer.len())),
+            _ => self.fail_read(Failure::Closed),
+        }
+    }
+
+    fn fail_read(&self, failure: Failure) -> Progress {
+        debug!(self.log(), "lua tcp socket handle read error");
+        self.read_failure.set(Some(failure));
+        Progress::Failed
+    }
+
+    /// An event of a connection that is read from.
+    pub(super) fn on_readable(&self) {
+        if self.read_on() {
+            self.finish(&self.reading);
+        }
+    }
+
+    /// Goes on after an event; whether the read has ended.
+    pub(super) fn read_on(&self) -> bool {
+        let log = self.log();
+        debug!(log, "lua tcp socket read handler");
+        let Some(c) = self.connection.get() else { return false };
+        if c.take_read_timeout() {
+            if self.logs_errors() {
+                log.write(Level::Error, b"lua tcp socket read timed out");
+            }
+            self.fail_read(Failure::Timeout);
+            return true;
+        }
+        c.clear_read_timer();
+        self.advance() != Progress::Waits
+    }
+
+    /// Pushes what `receive` returns, and ends the read. stack: [-0, +n, m]
+    pub(super) fn push_received(&self, stack: Stack) -> i32 {
+        if let Some(ctx) = self.context() {
+            trace!(ctx, "lua tcp socket receive return value handler");
+            if self.kind.is_client() {
+                request::stop_listening(ctx);
+            }
+        }
+        let values = match self.read_failure.take() {
+            None => {
+                let Delivery { deliver, take } = self.delivery.get();
+                stack.push_bytes(self.line(deliver));
+                self.buffer.take(take);
+                1
+            }
+            Some(failure) => self.push_failed_read(&failure, stack),
+        };
+        if self.buffer.is_empty() && self.buffer.capacity() > LARGEST_KEPT {
+            self.buffer.release();
+        }
+        self.reading.set(Use::Idle);
+        values
+    }
+
+    /// The first `len` bytes as Lua is to get them.
+    #[inline]
+    fn line<'a>(&self, len: usize) -> &'a [u8] {
+        let bytes = &self.buffer.bytes()[..len];
+        if self.format.get() != Format::Line {
+            return bytes;
+        }
+        match memchr::memchr(b'\r', bytes) {
+            None => bytes,
+            Some(at) if at + 1 == len => &bytes[..at],
+            Some(_) => self.buffer.squeeze(len, b'\r'),
+        }
+    }
+
+    /// Pushes `nil`, the message, and what has come. stack: [-0, +3, m]
+    #[cold]
+    fn push_failed_read(&self, failure: &Failure, stack: Stack) -> i32 {
+        let values = failure.push(stack);
+        let mut len = self.buffer.len();
+        if let Some(pattern) = self.pattern.take().filter(|_| self.is_until()) {
+            // What may be the pattern's beginning is neither data nor lost.
+            len -= pattern.begun(self.buffer.bytes());
+        }
+        stack.push_bytes(self.line(len));
+        self.buffer.take(len);
+        if *failure != Failure::Timeout {
+            self.close_reads();
+        }
+        values + 1
+    }
+
+    fn is_until(&self) -> bool {
+        matches!(self.format.get(), Format::Until(_))
+    }
+}
+
+/// What an attempt to get bytes gave.
+enum Filled {
+    Some { from_peer: bool },
+    Nothing,
+    Failed(Failure),
+}

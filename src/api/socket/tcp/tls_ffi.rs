@@ -1,0 +1,98 @@
+//! What lua-resty-core calls for `sslhandshake`.
+#![allow(unsafe_code)]
+use core::ffi::{CStr, c_int, c_void};
+
+use super::ffi::{SocketRef, socket};
+use super::tls::{Shaken, Terms, trace_result};
+use crate::api::ffi::{self, ErrOut, FfiError, Out, Rc};
+use crate::nginx::sys::{ngx_http_request_t, ngx_str_t};
+use crate::nginx::tls::client::{Session, Wishes};
+use crate::nginx::{Log, debug, trace};
+
+/// # Safety
+/// `r` and `u` as in [`ffi::context`] and [`socket`]; `session`, `chain` and `key` are null or OpenSSL's objects;
+/// the rest as lua-resty-core's `ffi.cdef` says.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_socket_tcp_sslhandshake(
+    r: *mut ngx_http_request_t,
+    u: SocketRef,
+    session: *mut c_void,
+    wants_session: c_int,
+    server_name: *const ngx_str_t,
+    verify: c_int,
+    wants_status: c_int,
+    chain: *mut c_void,
+    key: *mut c_void,
+    err: ErrOut,
+) -> c_int {
+    ffi::call(Some(&err), || {
+        // SAFETY: the caller's contract.
+        let (ctx, socket, name) = unsafe { (ffi::context(r)?, socket(u), name(server_name)) };
+        trace!(ctx, "lua tcp socket ssl handshake");
+        let socket = socket.ok_or(FfiError::message(c"closed"))?;
+        let wishes = Wishes {
+            session: session.cast(),
+            server_name: name,
+            chain,
+            key,
+            wants_status: wants_status != 0,
+        };
+        let terms = Terms { wants_session: wants_session != 0, verify: verify != 0 };
+        match socket.shake_hands(ctx, &wishes, &terms) {
+            Shaken::Done => Ok(Rc::Ok),
+            Shaken::Already => Ok(Rc::Done),
+            Shaken::Waits => Ok(Rc::Again),
+            Shaken::Failed(message) => Err(FfiError::message(message)),
+        }
+    })
+}
+
+/// The bytes of a Lua string, which ends in a NUL; null data is no name at all.
+///
+/// # Safety
+/// Null, or a valid string of Lua's.
+unsafe fn name<'a>(name: *const ngx_str_t) -> Option<&'a CStr> {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let name = name.as_ref().filter(|name| !name.data.is_null())?;
+        Some(CStr::from_ptr(name.data.cast()))
+    }
+}
+
+/// # Safety
+/// `r` and `u` as in [`ffi::context`] and [`socket`]; the rest as lua-resty-core's `ffi.cdef` says.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result(
+    r: *mut ngx_http_request_t,
+    u: SocketRef,
+    session: Out<*mut c_void>,
+    err: ErrOut,
+    openssl_code: Out<c_int>,
+) -> c_int {
+    ffi::call(Some(&err), || {
+        // SAFETY: the caller's contract.
+        let (ctx, socket) = unsafe { (ffi::context(r)?, socket(u)) };
+        let socket = socket.ok_or(FfiError::message(c"closed"))?;
+        trace_result(ctx, socket);
+        match socket.handshake_result() {
+            Ok(taken) => {
+                openssl_code.set(0);
+                session.set(taken);
+                Ok(Rc::Ok)
+            }
+            Err((message, code)) => {
+                openssl_code.set(code);
+                Err(FfiError::message(message))
+            }
+        }
+    })
+}
+
+/// # Safety
+/// A session from the function above, which nobody uses any more.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_ssl_free_session(session: *mut c_void) {
+    debug!(Log::cycle(), "lua ssl free session: {:016X}", session.addr());
+    // SAFETY: the caller's contract.
+    drop(unsafe { Session::from_raw(session) });
+}
