@@ -126,6 +126,7 @@ a=1&b=2&b=3
 --- config
     location = /t {
         content_by_lua_block {
+            ngx.req.read_body()
             local a, b = ngx.location.capture_multi {
                 { "/large" }, { "/echo", { method = ngx.HTTP_PUT, always_forward_body = true } },
             }
@@ -254,7 +255,7 @@ X-Len: 10
             ngx.timer.at(0, function() end)
             error("on purpose")
         }
-        error_page 500 = /error;
+        error_page 500 /error;
     }
     location = /error { content_by_lua_block { ngx.say("handled ", ngx.status) } }
 --- request

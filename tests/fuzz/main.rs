@@ -54,10 +54,9 @@ fn main() {
 fn run(server: &Server, first: u64, end: Instant) -> (u64, Vec<String>) {
     let mut seed = first;
     while Instant::now() < end {
-        let answered = round(server, seed);
-        let alive = seed % 64 != 0 || server.get("/alive").contains("\r\nalive\n");
-        let mut faults = if !answered || seed % 16 == 0 { server.faults() } else { Vec::new() };
-        if !alive {
+        let look = !round(server, seed) || seed % 64 == 0;
+        let mut faults = if look { server.faults() } else { Vec::new() };
+        if look && !server.is_alive() {
             faults.push("no answer any more".to_owned());
         }
         seed += 1;

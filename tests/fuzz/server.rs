@@ -68,6 +68,11 @@ impl Server {
         String::from_utf8_lossy(&self.talk(request.as_bytes(), false)).into_owned()
     }
 
+    /// Whether it still answers, be it late.
+    pub(crate) fn is_alive(&self) -> bool {
+        (0..20).any(|_| self.get("/alive").contains("\r\nalive\n"))
+    }
+
     fn log(&self) -> String {
         let bytes = fs::read(self.root.join("logs/error.log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
