@@ -82,7 +82,9 @@ impl Server {
     pub(crate) fn faults(&self) -> Vec<String> {
         let is_fault = |line: &&str| {
             let severe = ["[alert]", "[emerg]", "bug of the module", "exited on signal"];
-            severe.iter().any(|word| line.contains(word)) && !line.contains("[lua]")
+            let meant = ["[lua]", "lua_max_running_timers are not enough"];
+            severe.iter().any(|word| line.contains(word))
+                && !meant.iter().any(|word| line.contains(word))
         };
         self.log().lines().filter(is_fault).map(str::to_owned).collect()
     }
