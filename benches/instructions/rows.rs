@@ -14,11 +14,15 @@ pub(crate) struct Row {
     pub(crate) request: &'static str,
     /// More lines of the request's header.
     pub(crate) headers: &'static str,
+    /// The body of a POST request; a GET if it is empty.
+    pub(crate) body: &'static str,
     /// The name of the floor it is compared with.
     pub(crate) floor: &'static str,
+    /// The name of a row that takes the floor's place: each module is measured above its own.
+    pub(crate) over: &'static str,
 }
 
-const NONE: Row = Row {
+pub(crate) const NONE: Row = Row {
     name: "",
     target: 0.7,
     http: "",
@@ -26,7 +30,9 @@ const NONE: Row = Row {
     file: "",
     request: "/t",
     headers: "",
+    body: "",
     floor: "return 200",
+    over: "",
 };
 
 /// With `Host`, fifteen headers.
@@ -50,7 +56,12 @@ pub(crate) const FLOORS: &[Row] = &[
     Row { name: "return 302", location: "return 302 /elsewhere;", ..NONE },
 ];
 
-pub(crate) const ROWS: &[Row] = &[
+/// Every row.
+pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(crate::rows_over_hello::ROWS)
+}
+
+const ROWS: &[Row] = &[
     Row { name: "empty chunk", location: "content_by_lua_block { }", ..NONE },
     Row {
         name: "hello",

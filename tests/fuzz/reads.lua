@@ -56,6 +56,10 @@ end
 
 function _M.all()
     local req = ngx.req
+    -- First of all: nginx itself complains about a bad body behind a response that has begun.
+    if try(req.get_method) == "POST" then
+        _M.body()
+    end
     _M.headers()
     for _, name in ipairs { "get_method", "http_version", "raw_header", "start_time", "is_internal" } do
         try(req[name])
@@ -69,9 +73,6 @@ function _M.all()
         try(ngx.decode_base64, key)
         try(ngx.parse_http_time, tostring(value))
         try(ngx.say, try(ngx.escape_uri, key), try(ngx.unescape_uri, key), try(ngx.md5, key))
-    end
-    if try(req.get_method) == "POST" then
-        _M.body()
     end
     local to = ngx.var.args or ""
     if #to % 31 == 30 then try(ngx.location.capture, "/body?" .. to, { method = ngx.HTTP_PUT, body = to }) end
