@@ -26,6 +26,7 @@ pub(crate) mod log_tap;
 pub(crate) mod method;
 pub(crate) mod ndk;
 pub(crate) mod output;
+pub(crate) mod pcre;
 pub(crate) mod phase;
 pub(crate) mod pipe_end;
 pub(crate) mod pool;

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 use core::cell::{Cell, RefCell};
 
+use super::run::in_foreign_vm;
 use crate::api::resty_core;
 use crate::nginx::{Level, Log};
 use crate::vm::function::protect;
@@ -56,7 +57,7 @@ pub(super) fn lend(parent: Stack, max: usize) -> Option<Lent> {
 }
 
 /// Parts of lua-resty-core that need no request.
-const PARTS: &[&[u8]] = &[b"resty.core.hash", b"resty.core.base64"];
+const PARTS: &[&[u8]] = &[b"resty.core.regex", b"resty.core.hash", b"resty.core.base64"];
 
 fn create(parent: Stack) -> Option<Vm> {
     let vm = Vm::new()?;
@@ -65,7 +66,7 @@ fn create(parent: Stack) -> Option<Vm> {
     let installed = protect(vm.stack(), |stack| crate::api::install_for_threads(stack, &found));
     let loaded = installed
         .map_err(|message| String::from_utf8_lossy(&message).into_owned())
-        .and_then(|()| resty_core::load_parts(vm, &found, PARTS));
+        .and_then(|()| in_foreign_vm(|| resty_core::load_parts(vm, &found, PARTS)));
     if let Err(text) = loaded {
         Log::cycle().write(Level::Error, text.as_bytes());
         vm.close();
