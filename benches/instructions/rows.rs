@@ -98,6 +98,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "sleep(0)",
+        target: 0.9,
         location: r#"content_by_lua_block { ngx.sleep(0) ngx.say("hello") }"#,
         ..NONE
     },
@@ -267,6 +268,103 @@ const ROWS: &[Row] = &[
         ..NONE
     },
     Row {
+        name: "thread.spawn + wait",
+        target: 0.6,
+        location: r#"
+            content_by_lua_block {
+                local thread = ngx.thread
+                local ok, answer = thread.wait(thread.spawn(function () return "hello" end))
+                ngx.say(answer)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 threads waited for together",
+        target: 0.6,
+        location: r#"
+            content_by_lua_block {
+                local thread, threads = ngx.thread, {}
+                for i = 1, 10 do
+                    threads[i] = thread.spawn(function () ngx.sleep(0) return i end)
+                end
+                local sum = 0
+                for i = 1, 10 do
+                    local ok, n = thread.wait(unpack(threads))
+                    sum = sum + n
+                    table.remove(threads, 1)
+                end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "coroutine.wrap, 10 × yield",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local next = coroutine.wrap(function ()
+                    for i = 1, 10 do coroutine.yield(i) end
+                end)
+                local sum = 0
+                for i = 1, 10 do sum = sum + next() end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "coroutine.create, resume",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local ok, answer = coroutine.resume(coroutine.create(function (a) return a end), "hello")
+                ngx.say(answer)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "timer.at(0)",
+        target: 0.4,
+        location: r#"
+            content_by_lua_block {
+                ngx.timer.at(0, function () end)
+                ngx.say("hello")
+            }"#,
+        ..NONE
+    },
+    // A request for each tick, which it waits for.
+    Row {
+        name: "timer.every, a tick",
+        target: 0.6,
+        http: r#"
+            init_worker_by_lua_block {
+                ticks = require "ngx.semaphore".new()
+                ngx.timer.every(0.001, function ()
+                    if ticks:count() < 0 then ticks:post() end
+                end)
+            }"#,
+        location: "content_by_lua_block { ngx.say(ticks:wait(1)) }",
+        ..NONE
+    },
+    Row {
+        name: "semaphore post + wait",
+        target: 0.6,
+        http: r#"init_by_lua_block { sem = require "ngx.semaphore".new() }"#,
+        location: r#"
+            content_by_lua_block {
+                local waiter = ngx.thread.spawn(function () return sem:wait(1) end)
+                sem:post()
+                ngx.say(select(2, ngx.thread.wait(waiter)))
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "semaphore post + wait at once",
+        target: 0.9,
+        http: r#"init_by_lua_block { sem = require "ngx.semaphore".new() }"#,
+        location: r#"
+            content_by_lua_block {
+                sem:post()
+                ngx.say(sem:wait(1))
         name: "20 × re.match",
         target: 0.9,
         location: r#"

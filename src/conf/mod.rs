@@ -167,9 +167,14 @@ impl MainConf {
         if let Some(matcher) = self.matcher.get() {
             return Some(Rc::clone(matcher));
         }
-        let limit = u32::try_from(self.regex_match_limit).unwrap_or(u32::MAX);
-        let matcher = Rc::new(Matcher::new(limits(limit))?);
+        let matcher = Rc::new(self.new_matcher(limits)?);
         Some(Rc::clone(self.matcher.get_or_init(|| matcher)))
+    }
+
+    /// One that is nobody else's.
+    pub(crate) fn new_matcher(&self, limits: fn(u32) -> Limits) -> Option<Matcher> {
+        let limit = u32::try_from(self.regex_match_limit).unwrap_or(u32::MAX);
+        Matcher::new(limits(limit))
     }
 
     pub(crate) fn uses(&self, phase: Phase) -> bool {
