@@ -27,6 +27,8 @@ fn nginx_cfgs() {
     for feature in dep("FEATURES").split(',').filter(|f| !f.is_empty()) {
         println!("cargo::rustc-cfg=ngx_feature=\"{feature}\"");
     }
+    let has_pcre2 = dep("FEATURES").split(',').any(|feature| feature == "pcre2");
+    assert!(has_pcre2, "nginx must be configured with PCRE2 (libpcre2-dev): ngx.re is made of it");
     let version: u64 = dep("VERSION_NUMBER").parse().expect("nginx-sys exports nginx's version");
     for (name, since) in SINCE {
         println!("cargo::rustc-check-cfg=cfg({name})");

@@ -256,6 +256,100 @@ pub(crate) const ROWS: &[Row] = &[
         ..NONE
     },
     Row {
+        name: "20 × re.match",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local match, length = ngx.re.match, 0
+                for i = 1, 20 do
+                    local m = match("hello, world 1234", [[([0-9])([0-9]+)]], "jo")
+                    length = length + #m[2]
+                end
+                ngx.say(length)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × re.find",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local find, sum = ngx.re.find, 0
+                for i = 1, 20 do
+                    local from, to = find("hello, world 1234", [[[0-9]+]], "jo")
+                    sum = sum + from + to
+                end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "re.gmatch over 20 matches",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local length = 0
+                for m in ngx.re.gmatch(string.rep("hello ", 20), [[(\w)(\w+)]], "jo") do
+                    length = length + #m[2]
+                end
+                ngx.say(length)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × re.sub",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local sub, length = ngx.re.sub, 0
+                for i = 1, 20 do
+                    length = length + #sub("hello, world 1234", [[([0-9])[0-9]]], "[$0][$1]", "jo")
+                end
+                ngx.say(length)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × re.gsub of 5",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local gsub, length = ngx.re.gsub, 0
+                for i = 1, 20 do
+                    length = length + #gsub("a1 b2 c3 d4 e5", [[([a-z])([0-9])]], "$2$1", "jo")
+                end
+                ngx.say(length)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × re.gsub of 5 with a function",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local gsub, length = ngx.re.gsub, 0
+                local swap = function(m) return m[2] .. m[1] end
+                for i = 1, 20 do
+                    length = length + #gsub("a1 b2 c3 d4 e5", [[([a-z])([0-9])]], swap, "jo")
+                end
+                ngx.say(length)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × re.split into 5",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local split, parts = require("ngx.re").split, 0
+                for i = 1, 20 do
+                    parts = parts + #split("a, b,c ,d , e", [[\s*,\s*]], "jo")
+                end
+                ngx.say(parts)
+            }"#,
+        ..NONE
+    },
+    Row {
         name: "100 × shdict get",
         http: DICT,
         location: r#"

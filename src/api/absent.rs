@@ -12,18 +12,15 @@ use crate::vm::{Stack, Vm};
 
 pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
-/// Tables that lua-resty-core adds to.
+/// The table that lua-resty-core adds to.
 fn setup(stack: Stack, _: &Found) {
-    for table in [b"req".as_slice(), b"re"] {
-        super::push_table(stack, table);
-        stack.pop(1);
-    }
+    super::push_table(stack, b"req");
+    stack.pop(1);
 }
 
 /// What is served later, as paths below `ngx`.
 const LUA_NAMES: &[u8] = br#"
 local missing = {
-    "re.match", "re.find", "re.gmatch", "re.sub", "re.gsub",
 }
 for _, path in ipairs(missing) do
     local table, name = ngx, path
@@ -52,41 +49,6 @@ pub(crate) fn hide(vm: Vm) -> Result<(), String> {
     let message = text(vm.stack().error_message());
     vm.stack().pop(1);
     Err(message)
-}
-
-/// lua-resty-core asks for it when it loads: the version of nginx's PCRE2.
-#[unsafe(no_mangle)]
-extern "C" fn ngx_http_lua_ffi_pcre_version() -> *const core::ffi::c_char {
-    c"10.42".as_ptr()
-}
-
-/// lua-resty-core asks for it when it loads.
-#[unsafe(no_mangle)]
-extern "C" fn ngx_http_lua_ffi_max_regex_cache_size() -> c_int {
-    1024
-}
-
-macro_rules! absent {
-    ($($name:ident)*) => {$(
-        /// Looked up by lua-resty-core, never called: [`hide`] replaces its callers.
-        #[unsafe(no_mangle)]
-        extern "C" fn $name() -> c_int {
-            Rc::Error.into()
-        }
-    )*};
-}
-
-absent! {
-    ngx_http_lua_ffi_compile_regex
-    ngx_http_lua_ffi_compile_replace_template
-    ngx_http_lua_ffi_create_script_engine
-    ngx_http_lua_ffi_destroy_regex
-    ngx_http_lua_ffi_destroy_script_engine
-    ngx_http_lua_ffi_exec_regex
-    ngx_http_lua_ffi_init_script_engine
-    ngx_http_lua_ffi_script_eval_data
-    ngx_http_lua_ffi_script_eval_len
-    ngx_http_lua_ffi_set_jit_stack_size
 }
 
 macro_rules! absent_with_a_message {

@@ -12,8 +12,10 @@ pub(crate) mod location;
 pub(crate) mod log;
 pub(crate) mod ndk;
 pub(crate) mod output;
+pub(crate) mod pipe;
 #[cfg(ngx_feature = "threads")]
 pub(crate) mod pool_thread;
+pub(crate) mod regex;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;

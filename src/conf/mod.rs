@@ -8,8 +8,9 @@ pub(crate) mod setters;
 #[cfg(ngx_feature = "http_ssl")]
 pub(crate) mod tls;
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::ptr::NonNull;
+use std::rc::Rc;
 
 pub(crate) use chunk::Chunk;
 #[cfg(ngx_feature = "http_ssl")]
@@ -18,6 +19,7 @@ pub(crate) use tls::TlsConf;
 use crate::nginx::config::{ConfLevel, Config};
 use crate::nginx::log_tap::Tap;
 use crate::nginx::output::{Options, SEND_AT};
+use crate::nginx::pcre::{Limits, Matcher};
 use crate::nginx::script::Arguments;
 use crate::nginx::shm::Zones;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
@@ -49,6 +51,9 @@ pub(crate) struct MainConf {
     /// Whether the worker's exit is watched for the sake of timers.
     pub(crate) watches_exit: Cell<bool>,
     pub(crate) malloc_trim_cycle: ngx_uint_t,
+    pub(crate) regex_cache_max_entries: ngx_int_t,
+    pub(crate) regex_match_limit: ngx_int_t,
+    matcher: OnceCell<Rc<Matcher>>,
     pub(crate) sa_restart: ngx_flag_t,
     pub(crate) rewrite_no_postpone: ngx_flag_t,
     pub(crate) access_no_postpone: ngx_flag_t,
@@ -85,6 +90,9 @@ impl MainConf {
             running_timers: Cell::new(0),
             watches_exit: Cell::new(false),
             malloc_trim_cycle: UNSET as ngx_uint_t,
+            regex_cache_max_entries: UNSET,
+            regex_match_limit: UNSET,
+            matcher: OnceCell::new(),
             sa_restart: UNSET,
             rewrite_no_postpone: UNSET,
             access_no_postpone: UNSET,
@@ -119,6 +127,8 @@ impl MainConf {
         }
         default(&mut self.max_pending_timers, 1024);
         default(&mut self.max_running_timers, 256);
+        default(&mut self.regex_cache_max_entries, 1024);
+        default(&mut self.regex_match_limit, 0);
         default(&mut self.worker_thread_vm_pool_size, 100);
         default(&mut self.sa_restart, 1);
         default(&mut self.rewrite_no_postpone, 0);
@@ -146,6 +156,16 @@ impl MainConf {
     /// That of the running cycle.
     pub(crate) fn running() -> Option<&'static Self> {
         Self::of_cycle(process::cycle())
+    }
+
+    /// What patterns are matched with, made when it is first needed; `None` when there is no memory.
+    pub(crate) fn matcher(&self, limits: fn(u32) -> Limits) -> Option<Rc<Matcher>> {
+        if let Some(matcher) = self.matcher.get() {
+            return Some(Rc::clone(matcher));
+        }
+        let limit = u32::try_from(self.regex_match_limit).unwrap_or(u32::MAX);
+        let matcher = Rc::new(Matcher::new(limits(limit))?);
+        Some(Rc::clone(self.matcher.get_or_init(|| matcher)))
     }
 
     pub(crate) fn uses(&self, phase: Phase) -> bool {

@@ -33,6 +33,8 @@ const ROWS: &[ngx_command_t] = &[
     number(c"lua_max_running_timers", HTTP, MAIN, offset_of!(MainConf, max_running_timers)),
     number(c"lua_worker_thread_vm_pool_size", HTTP, MAIN, offset_of!(MainConf, worker_thread_vm_pool_size)),
     custom(c"lua_malloc_trim", HTTP | TAKE1, MAIN, set_malloc_trim),
+    number(c"lua_regex_cache_max_entries", HTTP, MAIN, offset_of!(MainConf, regex_cache_max_entries)),
+    number(c"lua_regex_match_limit", HTTP, MAIN, offset_of!(MainConf, regex_match_limit)),
     custom(c"lua_capture_error_log", HTTP | TAKE1, MAIN, set_capture_error_log),
     flag(c"lua_sa_restart", HTTP, MAIN, offset_of!(MainConf, sa_restart)),
     custom(c"lua_package_path", HTTP | TAKE1, MAIN, set_package_path),

@@ -123,6 +123,25 @@ pub(crate) fn quit_gracefully() {
     unsafe { sys::ngx_quit = 1 }
 }
 
+/// Whether `worker_cpu_affinity` binds this worker to processors.
+pub(super) fn is_pinned() -> bool {
+    // SAFETY: see above.
+    kind() == WORKER && unsafe { (*core_conf()).cpu_affinity_n > 0 }
+}
+
+/// Lets the process run on every processor.
+pub(super) fn unpin() {
+    // SAFETY: see above; a plain system call.
+    unsafe {
+        let mut all: libc::cpu_set_t = core::mem::zeroed();
+        let most = size_of::<libc::cpu_set_t>() * 8;
+        for cpu in 0..usize::try_from(sys::ngx_ncpu).unwrap_or(0).min(most) {
+            libc::CPU_SET(cpu, &mut all);
+        }
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const all);
+    }
+}
+
 /// The `NAME=value` of an `env NAME=value;` directive, with the length of the name.
 ///
 /// # Safety
