@@ -57,6 +57,12 @@ impl Log {
         unsafe { Self(NonNull::new_unchecked((*sys::ngx_cycle).log)) }
     }
 
+    /// The log of a cycle that need not run yet.
+    pub(crate) fn of_cycle(cycle: *mut sys::ngx_cycle_t) -> Self {
+        // SAFETY: [conf-callback]; a cycle has one from the start.
+        unsafe { Self(NonNull::new_unchecked((*cycle).log)) }
+    }
+
     pub(crate) fn as_ptr(self) -> *mut sys::ngx_log_t {
         self.0.as_ptr()
     }
@@ -81,6 +87,40 @@ impl Log {
     pub(crate) fn write(self, level: Level, message: &[u8]) {
         if self.enabled(level) {
             self.write_always(level, message);
+        }
+    }
+
+    /// Writes a message with one `%s`, and what the last system call failed with. It allocates nothing: for
+    /// a process just forked.
+    ///
+    /// # Safety
+    /// `arg` is a C string.
+    pub(super) unsafe fn write_with_errno(
+        self,
+        level: Level,
+        message: &core::ffi::CStr,
+        arg: *const core::ffi::c_char,
+    ) {
+        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        if self.enabled(level) {
+            let message = message.as_ptr();
+            // SAFETY: the caller's contract.
+            unsafe { sys::ngx_log_error_core(level as usize, self.as_ptr(), errno, message, arg) };
+        }
+    }
+
+    /// Makes the log write to another descriptor than that of the standard error, which is about to be
+    /// given away: for a process just forked.
+    pub(super) fn move_from_stderr(self) {
+        // SAFETY: as for `level`; nginx's files live as long as its cycle.
+        unsafe {
+            let Some(file) = (*self.as_ptr()).file.as_mut() else { return };
+            if file.fd == libc::STDERR_FILENO {
+                let copy = libc::fcntl(file.fd, libc::F_DUPFD_CLOEXEC, libc::STDERR_FILENO + 1);
+                if copy != -1 {
+                    file.fd = copy;
+                }
+            }
         }
     }
 

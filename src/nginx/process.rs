@@ -47,6 +47,13 @@ pub(crate) fn worker_id() -> Option<usize> {
     matches!(kind(), WORKER | SINGLE).then(|| unsafe { sys::ngx_worker })
 }
 
+/// The process's number among nginx's, from 0.
+#[inline(always)]
+pub(crate) fn slot() -> usize {
+    // SAFETY: see above; written once, when the process starts.
+    unsafe { sys::ngx_process_slot as usize }
+}
+
 /// Bytes of a page of memory.
 pub(crate) fn page_size() -> usize {
     // SAFETY: see above.
@@ -114,6 +121,25 @@ pub(crate) fn process_type() -> i32 {
 pub(crate) fn quit_gracefully() {
     // SAFETY: see above.
     unsafe { sys::ngx_quit = 1 }
+}
+
+/// Whether `worker_cpu_affinity` binds this worker to processors.
+pub(super) fn is_pinned() -> bool {
+    // SAFETY: see above.
+    kind() == WORKER && unsafe { (*core_conf()).cpu_affinity_n > 0 }
+}
+
+/// Lets the process run on every processor.
+pub(super) fn unpin() {
+    // SAFETY: see above; a plain system call.
+    unsafe {
+        let mut all: libc::cpu_set_t = core::mem::zeroed();
+        let most = size_of::<libc::cpu_set_t>() * 8;
+        for cpu in 0..usize::try_from(sys::ngx_ncpu).unwrap_or(0).min(most) {
+            libc::CPU_SET(cpu, &mut all);
+        }
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const all);
+    }
 }
 
 /// The `NAME=value` of an `env NAME=value;` directive, with the length of the name.

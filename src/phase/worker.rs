@@ -1,5 +1,6 @@
 //! Lua at the start and the end of a worker.
 use super::boot;
+use crate::api::pipe;
 use crate::conf::{Chunk, MainConf};
 use crate::coroutine::RequestCtx;
 use crate::nginx::detached::{Confs, Detached};
@@ -39,6 +40,7 @@ pub(crate) fn exit(cycle: *mut ngx_cycle_t) {
     if let Some(chunk) = conf.exit_worker {
         let _ = run(cycle, conf, chunk, Phase::ExitWorker, None);
     }
+    pipe::close_all();
     #[cfg(ngx_feature = "threads")]
     crate::api::pool_thread::close_idle();
 }

@@ -7,9 +7,12 @@
 //! TEST_NGINX_BINARY, TEST_NGINX_LOAD_MODULES, TEST_NGINX_TIMEOUT, TEST_NGINX_USE_VALGRIND,
 //! TEST_NGINX_LOG_LEVEL; TEST_NGINX_SUITE names another folder of test files.
 mod case;
+mod certificate;
 mod check;
 mod client;
 mod conf;
+mod daemon;
+mod dns;
 mod http2;
 mod log;
 mod peer;

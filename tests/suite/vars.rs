@@ -3,6 +3,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::certificate;
+use super::daemon;
+use super::dns;
 use super::port::Port;
 use super::preamble::{EnvSource, Preamble};
 use super::settings::inherited;
@@ -78,6 +81,16 @@ impl Vars {
             return Ok(random[name].number().to_string());
         }
         let value = self.fixed.get(name).cloned();
+        match name {
+            "TEST_NGINX_CERT_DIR" if value.is_none() => return certificate::folder(),
+            "TEST_NGINX_DNS_PORT" if value.is_none() => return dns::port(),
+            _ => {}
+        }
+        if value.is_none()
+            && let Some(port) = daemon::port(name)
+        {
+            return port;
+        }
         value
             .ok_or_else(|| format!("${name} is set neither in the preamble nor in the environment"))
     }

@@ -173,7 +173,7 @@ fn send(call: &Call<'_>) -> Result<i32> {
     let data = match call.kind(2) {
         Kind::String => stack.bytes(2).unwrap_or_default(),
         Kind::Table => {
-            flatten::array(&mut data, stack, 2, 2)?;
+            flatten::strings(&mut data, stack, 2, 2)?;
             &data
         }
         kind @ (Kind::Number | Kind::Nil | Kind::Boolean) => {
