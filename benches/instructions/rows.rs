@@ -347,4 +347,92 @@ pub(crate) const ROWS: &[Row] = &[
             }"#,
         ..NONE
     },
+    Row {
+        name: "connect, PING, close",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("PING\r\n")
+                ngx.say(socket:receive())
+                socket:close()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 × PING",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                local line
+                for i = 1, 10 do
+                    socket:send("PING\r\n")
+                    line = socket:receive()
+                end
+                ngx.say(line)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × receive line",
+        target: 0.4,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("LINES\r\n")
+                local length = 0
+                for i = 1, 20 do
+                    length = length + #socket:receive()
+                end
+                ngx.say(length)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × receiveuntil",
+        target: 0.4,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("LINES\r\n")
+                local length, read = 0, socket:receiveuntil("\r\n")
+                for i = 1, 20 do
+                    length = length + #read()
+                end
+                ngx.say(length)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "receive of 64 KB",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("BLOCK\r\n")
+                ngx.say(#socket:receive(65536))
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "pool hit",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                ngx.say(socket:setkeepalive())
+            }"#,
+        ..NONE
+    },
 ];

@@ -11,6 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, Response};
+use crate::peer;
 use crate::rows::Row;
 
 /// One of the things compared, as `load_module` lines.
@@ -26,11 +27,18 @@ pub(crate) struct Run {
     pub(crate) response: Response,
 }
 
-/// Answers `requests` requests in a fresh folder `dir`.
-pub(crate) fn run(nginx: &Path, side: &Side, row: &Row, requests: u64, dir: &Path) -> Result<Run> {
+/// Answers `requests` requests in a fresh folder `dir`; `peer` is the port of the peer.
+pub(crate) fn run(
+    nginx: &Path,
+    side: &Side,
+    row: &Row,
+    requests: u64,
+    dir: &Path,
+    peer: u16,
+) -> Result<Run> {
     fs::create_dir_all(dir)?;
     let port = free_port();
-    fs::write(dir.join("nginx.conf"), configuration(side, row, port))?;
+    fs::write(dir.join("nginx.conf"), configuration(side, row, port, peer))?;
     fs::write(dir.join("row.lua"), row.file)?;
 
     let mut server = Server::start(nginx, dir)?;
@@ -59,10 +67,11 @@ fn free_port() -> u16 {
     }
 }
 
-fn configuration(side: &Side, row: &Row, port: u16) -> String {
+fn configuration(side: &Side, row: &Row, port: u16, peer: u16) -> String {
     let modules: String =
         side.modules.iter().map(|path| format!("load_module {};\n", path.display())).collect();
-    let Row { http, location, .. } = row;
+    let http = row.http;
+    let location = row.location.replace(peer::PORT, &peer.to_string());
     format!(
         "{modules}
         daemon off;
