@@ -435,4 +435,121 @@ pub(crate) const ROWS: &[Row] = &[
             }"#,
         ..NONE
     },
+    Row {
+        name: "100 × shdict get",
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict, sum = ngx.shared.dict, 0
+                dict:set("key", 1)
+                for i = 1, 100 do sum = sum + dict:get("key") end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "100 × shdict get, 100 bytes",
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict, sum = ngx.shared.dict, 0
+                dict:set("key", string.rep("x", 100))
+                for i = 1, 100 do sum = sum + #dict:get("key") end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "100 × shdict set",
+        target: 0.9,
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict = ngx.shared.dict
+                for i = 1, 100 do dict:set("key", i) end
+                ngx.say(dict:get("key"))
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "100 × shdict incr",
+        target: 0.9,
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict = ngx.shared.dict
+                for i = 1, 100 do dict:incr("key", 1, 0) end
+                ngx.say(dict:get("key"))
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 × shdict get, 64 KB",
+        target: 0.9,
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict, sum = ngx.shared.dict, 0
+                if not dict:get("key") then dict:set("key", string.rep("x", 65536)) end
+                for i = 1, 10 do sum = sum + #dict:get("key") end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "100 × shdict lpush, rpop",
+        target: 0.9,
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict, sum = ngx.shared.dict, 0
+                for i = 1, 100 do
+                    dict:lpush("list", "some value")
+                    sum = sum + #dict:rpop("list")
+                end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "shdict get_keys(100) of 10,000",
+        target: 0.9,
+        http: r#"
+            lua_shared_dict dict 10m;
+            init_by_lua_block {
+                for i = 1, 10000 do ngx.shared.dict:set("key" .. i, i) end
+            }"#,
+        location: r#"content_by_lua_block { ngx.say(#ngx.shared.dict:get_keys(100)) }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 × udp echo",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.udp()
+                socket:setpeername("127.0.0.1", PEER_PORT)
+                local data
+                for i = 1, 10 do
+                    socket:send("hello")
+                    data = socket:receive()
+                end
+                ngx.say(data)
+                socket:close()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "TLS handshake with a session",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", TLS_PEER_PORT)
+                package.session = socket:sslhandshake(package.session)
+                ngx.say(type(package.session))
+                socket:close()
+            }"#,
+        ..NONE
+    },
 ];

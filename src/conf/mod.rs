@@ -8,7 +8,8 @@ pub(crate) mod setters;
 #[cfg(ngx_feature = "http_ssl")]
 pub(crate) mod tls;
 
-use core::cell::{Cell, OnceCell};
+use core::cell::{Cell, OnceCell, RefCell};
+use core::ptr::NonNull;
 use std::rc::Rc;
 
 pub(crate) use chunk::Chunk;
@@ -20,6 +21,7 @@ use crate::nginx::log_tap::Tap;
 use crate::nginx::output::{Options, SEND_AT};
 use crate::nginx::pcre::{Limits, Matcher};
 use crate::nginx::script::Arguments;
+use crate::nginx::shm::Zones;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
 use crate::nginx::system_resolver::SystemResolver;
 use crate::nginx::{Phase, Phases, Request, process, slot};
@@ -67,13 +69,18 @@ pub(crate) struct MainConf {
     pub(crate) used: Cell<Phases>,
     /// The phases whose handler has taken its place behind those of other modules.
     pub(crate) postponed: Cell<Phases>,
+    /// Zones of shared memory, which `init_by_lua*` waits for.
+    pub(crate) zones: Zones,
+    /// Those that are dictionaries, in the order of their directives.
+    pub(crate) dicts: RefCell<Vec<NonNull<sys::ngx_shm_zone_t>>>,
     /// Requests since memory was last given back to the system.
     pub(crate) requests_since_trim: Cell<ngx_uint_t>,
     pub(crate) vm: Cell<Option<Vm>>,
 }
 
 impl MainConf {
-    pub(crate) fn new() -> Self {
+    /// `zones_ready` is called with the cycle when all zones have been initialised, if there are any.
+    pub(crate) fn new(zones_ready: fn(*mut sys::ngx_cycle_t) -> bool) -> Self {
         Self {
             thread_cache_max_entries: UNSET,
             max_pending_timers: UNSET,
@@ -98,6 +105,8 @@ impl MainConf {
             tap: None,
             used: Cell::new(Phases::NONE),
             postponed: Cell::new(Phases::NONE),
+            zones: Zones::new(zones_ready),
+            dicts: RefCell::default(),
             requests_since_trim: Cell::new(0),
             vm: Cell::new(None),
         }
