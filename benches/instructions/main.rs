@@ -151,7 +151,8 @@ fn run_all(nginx: &Path, tasks: &[(&'static Row, &Side)]) -> io::Result<Runs> {
         None => thread::available_parallelism()?.get(),
     };
 
-    let peer = peer::start()?;
+    let tls = peer::TlsPeer::start(nginx, &scratch.join("tls"))?;
+    let peers = server::Peers { plain: peer::start()?, tls: tls.port };
     let queue = Mutex::new(tasks.iter().flat_map(|task| [(task, true), (task, false)]).enumerate());
     let runs = Mutex::new(Runs::new());
     thread::scope(|scope| {
@@ -160,7 +161,7 @@ fn run_all(nginx: &Path, tasks: &[(&'static Row, &Side)]) -> io::Result<Runs> {
                 while let Some((number, (&(row, side), long))) = next(&queue) {
                     let requests = WARM_UP + if long { MEASURED } else { 0 };
                     let dir = scratch.join(number.to_string());
-                    let run = server::run(nginx, side, row, requests, &dir, peer);
+                    let run = server::run(nginx, side, row, requests, &dir, peers);
                     let job = Job { row: row.name, side: side.name, long };
                     runs.lock().expect("no thread panics").insert(job, run);
                 }

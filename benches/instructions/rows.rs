@@ -48,6 +48,8 @@ pub(crate) const FLOORS: &[Row] = &[
     Row { name: "return 302", location: "return 302 /elsewhere;", ..NONE },
 ];
 
+const DICT: &str = "lua_shared_dict dict 1m;";
+
 pub(crate) const ROWS: &[Row] = &[
     Row { name: "empty chunk", location: "content_by_lua_block { }", ..NONE },
     Row {
