@@ -45,8 +45,6 @@ const FOURTEEN_HEADERS: &str = "\
     Sec-Fetch-Site: same-origin\r\nCache-Control: no-cache\r\nPragma: no-cache\r\n\
     X-Forwarded-For: 192.0.2.1\r\nX-Request-Id: 7b2c9a\r\n";
 
-const DICT: &str = "lua_shared_dict dict 1m;";
-
 const FLOOR: Row = Row { name: "return 200", location: "return 200 'hello\n';", ..NONE };
 
 /// What rows are compared with: a response made by nginx alone, to a request like theirs.
@@ -459,6 +457,94 @@ const ROWS: &[Row] = &[
         ..NONE
     },
     Row {
+        name: "connect, PING, close",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("PING\r\n")
+                ngx.say(socket:receive())
+                socket:close()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 × PING",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                local line
+                for i = 1, 10 do
+                    socket:send("PING\r\n")
+                    line = socket:receive()
+                end
+                ngx.say(line)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × receive line",
+        target: 0.4,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("LINES\r\n")
+                local length = 0
+                for i = 1, 20 do
+                    length = length + #socket:receive()
+                end
+                ngx.say(length)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × receiveuntil",
+        target: 0.4,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("LINES\r\n")
+                local length, read = 0, socket:receiveuntil("\r\n")
+                for i = 1, 20 do
+                    length = length + #read()
+                end
+                ngx.say(length)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "receive of 64 KB",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("BLOCK\r\n")
+                ngx.say(#socket:receive(65536))
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "pool hit",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                ngx.say(socket:setkeepalive())
+            }"#,
+        ..NONE
+    },
+    Row {
         name: "100 × shdict get",
         http: DICT,
         location: r#"
@@ -543,6 +629,36 @@ const ROWS: &[Row] = &[
                 for i = 1, 10000 do ngx.shared.dict:set("key" .. i, i) end
             }"#,
         location: r#"content_by_lua_block { ngx.say(#ngx.shared.dict:get_keys(100)) }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 × udp echo",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.udp()
+                socket:setpeername("127.0.0.1", PEER_PORT)
+                local data
+                for i = 1, 10 do
+                    socket:send("hello")
+                    data = socket:receive()
+                end
+                ngx.say(data)
+                socket:close()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "TLS handshake with a session",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", TLS_PEER_PORT)
+                package.session = socket:sslhandshake(package.session)
+                ngx.say(type(package.session))
+                socket:close()
+            }"#,
         ..NONE
     },
 ];

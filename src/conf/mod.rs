@@ -320,6 +320,17 @@ impl LocConf {
         inherit(&mut self.need_request_body, outer.need_request_body, 0);
     }
 
+    /// Fills in what no directive of the `http` level has set, once everything has been inherited from it: Lua
+    /// that runs outside of requests runs there.
+    pub(crate) fn complete_http_level(cf: Config) -> Result<(), setters::ConfError> {
+        // SAFETY: [conf-callback]; made by `create`, and nobody holds it now.
+        let conf = unsafe { &mut *cf.conf(ConfLevel::Location).cast::<Self>() };
+        conf.inherit(&Self::new());
+        #[cfg(ngx_feature = "http_ssl")]
+        conf.tls.make(cf)?;
+        Ok(())
+    }
+
     /// Makes OpenSSL's context, or takes that of the outer level.
     pub(crate) fn inherit_tls(
         &mut self,
