@@ -54,6 +54,8 @@ pub(crate) const FLOORS: &[Row] = &[
     Row { name: "return 302", location: "return 302 /elsewhere;", ..NONE },
 ];
 
+const DICT: &str = "lua_shared_dict dict 1m;";
+
 /// Every row.
 pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
     ROWS.iter().chain(crate::rows_over_hello::ROWS)
