@@ -341,6 +341,16 @@ impl Connection {
         unsafe { sys::ngx_add_timer(self.read(), delay) }
     }
 
+    /// Whether the read timer is armed, and for no later than `when` by nginx's clock.
+    #[inline]
+    pub(crate) fn fires_before(self, when: usize) -> bool {
+        unsafe {
+            let read = self.read();
+            let left = (*read).timer.key.wrapping_sub(when).cast_signed();
+            ngx_event_t::timer_set_raw(read) != 0 && left <= 0
+        }
+    }
+
     pub(crate) fn set_write_timer(self, Msec(delay): Msec) {
         unsafe { sys::ngx_add_timer(self.write(), delay) }
     }

@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 use core::ptr::NonNull;
 
-use super::{Failure, Operation, Progress, Socket, Use};
+use super::{Failure, Operation, Progress, Socket, Use, note};
 use crate::api::output::flatten::decimal;
 use crate::conf::LocConf;
 use crate::nginx::address::Address;
@@ -52,10 +52,10 @@ impl Socket {
     fn begin(&self, target: Target, turn: Turn) -> Progress {
         let Some(pool) = self.pool.take() else { return self.locate(target) };
         let log = self.log();
-        debug!(log, "lua tcp socket pool get keepalive peer");
+        note!(self, "lua tcp socket pool get keepalive peer");
         if let Some(idle) = pool.take_idle() {
-            debug!(
-                log,
+            note!(
+                self,
                 "lua tcp socket get keepalive peer: using connection {:p}, fd:{}",
                 idle.connection.as_ptr(),
                 idle.connection.fd()
@@ -66,7 +66,7 @@ impl Socket {
             self.use_connection(idle.connection, log);
             return Progress::Done;
         }
-        debug!(log, "lua tcp socket keepalive: connection pool empty");
+        note!(self, "lua tcp socket keepalive: connection pool empty");
         let admitted = turn == Turn::Resumed || pool.admits();
         pool.count();
         self.counted.set(true);
@@ -79,8 +79,8 @@ impl Socket {
             self.counted.set(false);
             return self.refuse(Failure::Text("too many waiting connect operations".into()));
         }
-        debug!(
-            log,
+        note!(
+            self,
             "lua tcp socket queue connect operation for connection pool \"{}\", connections: {}",
             Text(&pool.name),
             pool.connections()
@@ -111,10 +111,9 @@ impl Socket {
             Ok(found) => found,
             Err(error) => return self.refuse(Failure::Text(error.to_string().into())),
         };
-        let log = r.log();
-        debug!(log, "lua tcp socket connect timeout: {}", self.timeouts.get().connect.0);
+        note!(self, "lua tcp socket connect timeout: {}", self.timeouts.get().connect.0);
         if let Some(address) = found {
-            debug!(log, "lua tcp socket network address given directly");
+            note!(self, "lua tcp socket network address given directly");
             return self.reach(address, target);
         }
         let this = NonNull::from(self);
@@ -141,13 +140,13 @@ impl Socket {
         let connected = connect(&address, &name, target.local.as_ref(), log);
         match connected {
             Ok(Connected::Already(c)) => {
-                debug!(log, "lua tcp socket connect: 0");
-                debug!(log, "lua tcp socket connected: fd:{}", c.fd());
+                note!(self, "lua tcp socket connect: 0");
+                note!(self, "lua tcp socket connected: fd:{}", c.fd());
                 self.use_connection(c, log);
                 self.settle()
             }
             Ok(Connected::Soon(c)) => {
-                debug!(log, "lua tcp socket connect: -2");
+                note!(self, "lua tcp socket connect: -2");
                 self.use_connection(c, log);
                 c.set_write_timer(self.timeouts.get().connect);
                 let stage = Stage::Connecting(address);
@@ -216,13 +215,12 @@ impl Socket {
             }
             return self.proceed(self.refuse(Failure::System(errno)));
         }
-        debug!(self.log(), "lua tcp socket connected");
+        note!(self, "lua tcp socket connected");
         self.proceed(self.settle());
     }
 
     fn on_resolved(&self) {
-        let log = self.log();
-        debug!(log, "lua tcp socket resolve handler");
+        note!(self, "lua tcp socket resolve handler");
         let Some(pending) = self.pending.take() else { return };
         let Pending { target, stage } = *pending;
         let Stage::Resolving(resolution) = stage else { return };
@@ -230,12 +228,12 @@ impl Socket {
         drop(resolution);
         let progress = match answer {
             Err(error) => {
-                debug!(log, "lua tcp socket resolver error: {error} (connect waiting: 1)");
+                note!(self, "lua tcp socket resolver error: {error} (connect waiting: 1)");
                 self.refuse(Failure::Text(error.to_string().into()))
             }
             Ok(addresses) => {
                 for address in &addresses {
-                    debug!(log, "name was resolved to {}", address.host());
+                    note!(self, "name was resolved to {}", address.host());
                 }
                 match choose(&addresses) {
                     Some(address) => self.reach(address, target),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::Socket;
 use super::pattern::Pattern;
 use crate::api::socket::udp;
-use crate::vm::{Call, Function, Kind, Result, Stack};
+use crate::vm::{Call, Function, Result, Stack};
 
 /// A share of a `T`. That of a socket is lua-resty-core's `ngx_http_lua_socket_tcp_upstream_t`.
 #[repr(C)]
@@ -63,11 +63,11 @@ impl<T: Held> Handle<T> {
     where
         T: 'a,
     {
-        if stack.kind(index) != Kind::Userdata || stack.raw_len(index) != size_of::<Self>() {
+        if stack.raw_len(index) != size_of::<Self>() {
             return None;
         }
-        // SAFETY: a userdata of that size; whose it is, the mark tells.
-        unsafe { (*stack.pointer(index).cast::<Self>()).shared() }
+        // SAFETY: null, which is what is no userdata, or one of that size; whose it is, the mark tells.
+        unsafe { stack.pointer(index).cast::<Self>().as_ref()?.shared() }
     }
 
     /// What it holds, if this is a handle of a `T`.

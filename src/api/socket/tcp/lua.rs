@@ -152,19 +152,18 @@ pub(super) fn expect_table(call: &Call<'_>) -> Result<()> {
     }
 }
 
-/// The socket whose table is argument 1, if it has been connected before. stack: [-0, +0, -]
+/// The socket whose table is argument 1, if it has been connected before. stack: [-0, +1, -]
 #[inline]
 pub(super) fn socket<'c>(call: &'c Call<'_>) -> Result<Option<&'c Rc<Socket>>> {
     expect_table(call)?;
     Ok(socket_of(call.stack(), 1))
 }
 
+/// The socket whose table is at `table`. stack: [-0, +1, -]
 #[inline]
 pub(super) fn socket_of<'a>(stack: Stack, table: i32) -> Option<&'a Rc<Socket>> {
     stack.raw_geti(table, PLACE);
-    let socket = Handle::at(stack, -1);
-    stack.pop(1);
-    socket
+    Handle::at(stack, -1)
 }
 
 /// The timeout that element `place` of the socket's table holds; 0 if none. stack: [-0, +0, -]

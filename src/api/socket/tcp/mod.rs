@@ -37,12 +37,23 @@ use crate::conf::LocConf;
 use crate::coroutine::{Ending, RequestCtx, Suspension, Waker};
 use crate::nginx::connection::{Connection, Watcher, error_text};
 use crate::nginx::log::Text;
-use crate::nginx::{Log, Msec, Request, debug, trace};
+use crate::nginx::{Log, Msec, Request, debug};
 use crate::vm::Stack;
 use connect::Pending;
 use pattern::Pattern;
 use pool::Pool;
 use receive::Format;
+
+/// A debug line of a socket's request, formatted only if it is wanted.
+macro_rules! note {
+    ($socket:expr, $($arg:tt)+) => {{
+        let socket = $socket;
+        if socket.debugs.get() {
+            socket.log().debug(format_args!($($arg)+));
+        }
+    }};
+}
+use note;
 
 /// Which connection a socket is of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -145,6 +156,8 @@ pub(crate) struct Socket {
     ending: Ending,
     request: Cell<Option<Request>>,
     kind: Kind,
+    /// Whether debug lines are wanted.
+    debugs: Cell<bool>,
     connection: Cell<Option<Connection>>,
     conf: Cell<Option<&'static LocConf>>,
     pub(crate) timeouts: Cell<Timeouts>,
@@ -164,6 +177,8 @@ pub(crate) struct Socket {
     pattern: Cell<Option<Rc<Pattern>>>,
     /// How many of the buffer's bytes that read has looked at.
     scanned: Cell<usize>,
+    /// When the read that waits has waited long enough, by nginx's clock.
+    read_until: Cell<usize>,
     /// How many of them it delivers, and how many it takes.
     delivery: Cell<receive::Delivery>,
     read_failure: Cell<Option<Failure>>,
@@ -188,6 +203,7 @@ impl Socket {
             ending: Ending::new(Self::on_request_end),
             request: Cell::new(None),
             kind,
+            debugs: Cell::new(false),
             connection: Cell::new(None),
             conf: Cell::new(None),
             timeouts: Cell::new(Timeouts { connect: none, send: none, read: none }),
@@ -202,6 +218,7 @@ impl Socket {
             format: Cell::new(Format::Line),
             pattern: Cell::new(None),
             scanned: Cell::new(0),
+            read_until: Cell::new(0),
             delivery: Cell::new(receive::Delivery::NOTHING),
             read_failure: Cell::new(None),
             write_failure: Cell::new(None),
@@ -219,6 +236,7 @@ impl Socket {
     fn adopt(&self, ctx: &RequestCtx) {
         self.request.set(Some(ctx.request));
         self.conf.set(Some(LocConf::of(ctx.request)));
+        self.debugs.set(ctx.debugs());
         self.ending.tie(ctx);
     }
 
@@ -336,7 +354,7 @@ impl Socket {
 
     /// Closes the socket. A coroutine that waits for it, waits no more than its own end.
     pub(crate) fn close(&self) {
-        debug!(self.log(), "lua finalize socket");
+        note!(self, "lua finalize socket");
         self.close_reads();
         self.close_writes();
         drop(self.pending.take());
@@ -345,7 +363,7 @@ impl Socket {
         if self.kind.is_client() {
             return;
         }
-        debug!(self.log(), "lua close socket connection");
+        note!(self, "lua close socket connection");
         c.close();
         self.uncount();
     }
@@ -377,8 +395,8 @@ impl Socket {
         let Some(ctx) = self.context() else { return };
         let r = ctx.request;
         r.enter_log();
-        trace!(
-            ctx,
+        note!(
+            self,
             "lua tcp socket handler for \"{}?{}\", wev {wev}",
             Text(r.uri()),
             Text(r.args())
@@ -386,8 +404,10 @@ impl Socket {
     }
 
     fn trace_dummy(&self) {
-        if let Some(ctx) = self.context() {
-            trace!(ctx, "lua tcp socket dummy handler");
+        note!(self, "lua tcp socket dummy handler");
+        if let Some(c) = self.connection.get() {
+            // A timer that an earlier read has left armed is no event of the next one.
+            c.take_read_timeout();
         }
     }
 }
@@ -448,9 +468,7 @@ pub(crate) struct Waiting {
 impl Suspension for Waiting {
     fn results(self: Box<Self>, stack: Stack) -> i32 {
         let socket = &self.socket;
-        if let Some(ctx) = socket.context() {
-            trace!(ctx, "lua tcp operation done, resuming lua thread");
-        }
+        note!(socket, "lua tcp operation done, resuming lua thread");
         match self.operation {
             Operation::Connect => socket.push_connected(stack),
             Operation::Read => socket.push_received(stack),

@@ -5,10 +5,11 @@
 use std::rc::Rc;
 
 use super::pattern::{Pattern, Piece};
-use super::{Failure, Kind, Progress, Socket, Use, request};
+use super::{Failure, Kind, Progress, Socket, Use, note, request};
 use crate::nginx::connection::{Connection, Received};
 use crate::nginx::log::Text;
-use crate::nginx::{Level, debug, trace};
+use crate::nginx::time::monotonic_msec as now;
+use crate::nginx::{Level, Msec};
 use crate::vm::Stack;
 
 /// What a read is for.
@@ -31,13 +32,15 @@ pub(crate) enum Format {
 pub(crate) struct Delivery {
     deliver: usize,
     take: usize,
+    /// There are no carriage returns to leave out.
+    is_clean: bool,
 }
 
 impl Delivery {
-    pub(super) const NOTHING: Self = Self { deliver: 0, take: 0 };
+    pub(super) const NOTHING: Self = Self { deliver: 0, take: 0, is_clean: true };
 
     const fn all(n: usize) -> Self {
-        Self { deliver: n, take: n }
+        Self { deliver: n, take: n, is_clean: true }
     }
 }
 
@@ -67,10 +70,7 @@ impl Socket {
     /// Goes on with the read, as far as the connection gives.
     pub(super) fn advance(&self) -> Progress {
         let Some(c) = self.connection.get() else { return self.fail_read(Failure::Closed) };
-        if let Some(ctx) = self.context() {
-            let waits = u8::from(matches!(self.reading.get(), Use::Waiting(_)));
-            trace!(ctx, "lua tcp socket read data: wait:{waits}");
-        }
+        note!(self, "lua tcp socket read data: wait:{}", self.waits_to_read());
         if c.is_to_close() && c.has_error() {
             // The worker's `worker_shutdown_timeout` has passed.
             self.ended.set(true);
@@ -96,7 +96,7 @@ impl Socket {
             return self.fail_read(Failure::System(0));
         }
         if c.is_read_active() {
-            c.set_read_timer(self.timeouts.get().read);
+            self.limit_wait(c);
         } else {
             c.clear_read_timer();
         }
@@ -109,14 +109,29 @@ impl Socket {
         let data = self.buffer.bytes();
         let known = self.scanned.replace(data.len());
         match self.format.get() {
-            Format::Line => {
-                let at = known + memchr::memchr(b'\n', &data[known..])?;
-                Some(Delivery { deliver: at, take: at + 1 })
-            }
+            Format::Line => Self::scan_line(data, known),
             Format::Exactly(n) => (data.len() >= n).then(|| Delivery::all(n)),
             Format::Any(most) => (!data.is_empty()).then(|| Delivery::all(data.len().min(most))),
             Format::All => None,
             Format::Until(size) => self.scan_until(data, known, size),
+        }
+    }
+
+    /// A line: most end with the first carriage return or line feed that there is.
+    #[inline]
+    fn scan_line(data: &[u8], known: usize) -> Option<Delivery> {
+        let new = &data[known..];
+        let first = line_end(new)?;
+        let at = known + first;
+        // What was looked at before has no line feed, but may have carriage returns.
+        let is_clean = known == 0;
+        match (new[first], new.get(first + 1)) {
+            (b'\n', _) => Some(Delivery { deliver: at, take: at + 1, is_clean }),
+            (_, Some(b'\n')) => Some(Delivery { deliver: at, take: at + 2, is_clean }),
+            _ => {
+                let end = at + memchr::memchr(b'\n', &new[first..])?;
+                Some(Delivery { deliver: end, take: end + 1, is_clean: false })
+            }
         }
     }
 
@@ -136,7 +151,8 @@ impl Socket {
             Some(Piece::Match(at)) => {
                 pattern.ended.set(size > 0);
                 let take = at + pattern.len();
-                Some(Delivery { deliver: if pattern.inclusive { take } else { at }, take })
+                let deliver = if pattern.inclusive { take } else { at };
+                Some(Delivery { deliver, take, is_clean: true })
             }
         };
         self.pattern.set(Some(pattern));
@@ -161,15 +177,7 @@ impl Socket {
         }
         let (to, room) = self.room();
         let room = room.min(limit);
-        if let Some(ctx) = self.context() {
-            let r = ctx.request;
-            trace!(
-                ctx,
-                "lua tcp socket try to recv data {room}: \"{}?{}\"",
-                Text(r.uri()),
-                Text(r.args())
-            );
-        }
+        note!(self, "lua tcp socket try to recv data {room}: \"{}\"", self.target());
         #[allow(unsafe_code)]
         // SAFETY: that is what `room` gave.
         let received = unsafe { c.receive(to, room) };
@@ -187,7 +195,7 @@ impl Socket {
             Received::End => match request::client_end(self) {
                 Some(failure) => Filled::Failed(failure),
                 None => {
-                    debug!(self.log(), "lua tcp socket closed");
+                    note!(self, "lua tcp socket closed");
                     self.ended.set(true);
                     Filled::Some { from_peer: true }
                 }
@@ -208,16 +216,13 @@ impl Socket {
 
     /// The read ends well.
     fn succeed(&self, c: Connection, delivery: Delivery) -> Progress {
-        if let Some(ctx) = self.context() {
-            let waits = u8::from(matches!(self.reading.get(), Use::Waiting(_)));
-            let (r, end) = (ctx.request, u8::from(self.ended.get()));
-            trace!(
-                ctx,
-                "lua tcp socket receive done: wait:{waits}, eof:{end}, uri:\"{}?{}\"",
-                Text(r.uri()),
-                Text(r.args())
-            );
-        }
+        note!(
+            self,
+            "lua tcp socket receive done: wait:{}, eof:{}, uri:\"{}\"",
+            self.waits_to_read(),
+            u8::from(self.ended.get()),
+            self.target()
+        );
         self.delivery.set(delivery);
         let is_last = delivery.take == self.buffer.len();
         match request::check_client(self, is_last) {
@@ -237,7 +242,7 @@ impl Socket {
     }
 
     fn fail_read(&self, failure: Failure) -> Progress {
-        debug!(self.log(), "lua tcp socket handle read error");
+        note!(self, "lua tcp socket handle read error");
         self.read_failure.set(Some(failure));
         Progress::Failed
     }
@@ -251,32 +256,77 @@ impl Socket {
 
     /// Goes on after an event; whether the read has ended.
     pub(super) fn read_on(&self) -> bool {
-        let log = self.log();
-        debug!(log, "lua tcp socket read handler");
+        note!(self, "lua tcp socket read handler");
         let Some(c) = self.connection.get() else { return false };
         if c.take_read_timeout() {
+            if self.is_early(c) {
+                return false;
+            }
             if self.logs_errors() {
-                log.write(Level::Error, b"lua tcp socket read timed out");
+                self.log().write(Level::Error, b"lua tcp socket read timed out");
             }
             self.fail_read(Failure::Timeout);
             return true;
         }
-        c.clear_read_timer();
+        if self.kind.is_client() {
+            c.clear_read_timer();
+        }
         self.advance() != Progress::Waits
+    }
+
+    /// The read timer has been left armed since an earlier read: it fires too early for this one, and is
+    /// armed anew.
+    fn is_early(&self, c: Connection) -> bool {
+        let left = self.read_until.get().wrapping_sub(now()).cast_signed();
+        if self.kind.is_client() || left <= 0 {
+            return false;
+        }
+        c.set_read_timer(Msec(left.unsigned_abs()));
+        true
+    }
+
+    /// Limits the wait for data. The timer of an earlier read is left as it is, if it fires early enough:
+    /// putting it into nginx's tree and taking it out again costs more than a read.
+    fn limit_wait(&self, c: Connection) {
+        let timeout = self.timeouts.get().read;
+        if self.kind.is_client() {
+            c.set_read_timer(timeout);
+            return;
+        }
+        self.read_until.set(now().wrapping_add(timeout.0));
+        if !c.fires_before(self.read_until.get()) {
+            c.clear_read_timer();
+            c.set_read_timer(timeout);
+        }
+    }
+
+    fn waits_to_read(&self) -> u8 {
+        u8::from(matches!(self.reading.get(), Use::Waiting(_)))
+    }
+
+    /// The request's URI and query, for debug lines.
+    fn target(&self) -> String {
+        self.request
+            .get()
+            .map_or_else(String::new, |r| format!("{}?{}", Text(r.uri()), Text(r.args())))
     }
 
     /// Pushes what `receive` returns, and ends the read. stack: [-0, +n, m]
     pub(super) fn push_received(&self, stack: Stack) -> i32 {
-        if let Some(ctx) = self.context() {
-            trace!(ctx, "lua tcp socket receive return value handler");
-            if self.kind.is_client() {
-                request::stop_listening(ctx);
-            }
+        note!(self, "lua tcp socket receive return value handler");
+        if self.kind.is_client()
+            && let Some(ctx) = self.context()
+        {
+            request::stop_listening(ctx);
         }
         let values = match self.read_failure.take() {
             None => {
-                let Delivery { deliver, take } = self.delivery.get();
-                stack.push_bytes(self.line(deliver));
+                let Delivery { deliver, take, is_clean } = self.delivery.get();
+                let bytes = match is_clean {
+                    true => &self.buffer.bytes()[..deliver],
+                    false => self.line(deliver),
+                };
+                stack.push_bytes(bytes);
                 self.buffer.take(take);
                 1
             }
@@ -293,14 +343,10 @@ impl Socket {
     #[inline]
     fn line<'a>(&self, len: usize) -> &'a [u8] {
         let bytes = &self.buffer.bytes()[..len];
-        if self.format.get() != Format::Line {
+        if self.format.get() != Format::Line || memchr::memchr(b'\r', bytes).is_none() {
             return bytes;
         }
-        match memchr::memchr(b'\r', bytes) {
-            None => bytes,
-            Some(at) if at + 1 == len => &bytes[..at],
-            Some(_) => self.buffer.squeeze(len, b'\r'),
-        }
+        self.buffer.squeeze(len, b'\r')
     }
 
     /// Pushes `nil`, the message, and what has come. stack: [-0, +3, m]
@@ -325,9 +371,61 @@ impl Socket {
     }
 }
 
+/// Where the first carriage return or line feed is. Most lines are short: eight bytes are looked at together,
+/// which costs less than a call of memchr up to some length.
+#[inline]
+fn line_end(data: &[u8]) -> Option<usize> {
+    const SHORT: usize = 64;
+    let (blocks, _) = data[..data.len().min(SHORT)].as_chunks::<8>();
+    let mut at = 0;
+    for block in blocks {
+        let word = u64::from_le_bytes(*block);
+        let found = zero_bytes(word ^ ONES * 0x0a) | zero_bytes(word ^ ONES * 0x0d);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    if data.len() > SHORT {
+        return Some(at + memchr::memchr2(b'\n', b'\r', &data[at..])?);
+    }
+    let rest = data[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+    rest.map(|n| at + n)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// A mark in the highest bit of each byte that is zero; bytes above the lowest such one may have it too.
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
 /// What an attempt to get bytes gave.
 enum Filled {
     Some { from_peer: bool },
     Nothing,
     Failed(Failure),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_line_is_found_wherever_it_is() {
+        for len in 0..100 {
+            let line = vec![b'x'; len];
+            assert_eq!(line_end(&line), None);
+            for at in 0..len {
+                for end in [b'\n', b'\r'] {
+                    let mut line = line.clone();
+                    line[at] = end;
+                    assert_eq!(line_end(&line), Some(at));
+                    line[len - 1] = b'\n';
+                    assert_eq!(line_end(&line), Some(at));
+                }
+            }
+        }
+        assert_eq!(line_end(b"\x0b\x09\x8a\x8d\x0c\x00\xff\x0e"), None);
+    }
 }

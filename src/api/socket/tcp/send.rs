@@ -1,7 +1,7 @@
 //! Writing: at once from where the data lies, the rest from a copy when there is room again.
-use super::{Failure, Progress, Socket, Use};
+use super::{Failure, Progress, Socket, Use, note};
 use crate::nginx::connection::{Connection, Sent};
-use crate::nginx::{Level, Request, debug, trace};
+use crate::nginx::{Level, Request};
 use crate::vm::Stack;
 
 /// What is still to be sent.
@@ -40,7 +40,7 @@ impl Socket {
     pub(super) fn stop_delaying(&self, r: Request) -> bool {
         match self.connection.get() {
             Some(c) if c.delays() && r.wants_nodelay() => {
-                debug!(self.log(), "lua socket tcp_nodelay");
+                note!(self, "lua socket tcp_nodelay");
                 let Err(errno) = c.set_nodelay() else { return true };
                 if self.logs_errors() {
                     c.log_error(errno, c"setsockopt(TCP_NODELAY) failed");
@@ -53,7 +53,7 @@ impl Socket {
 
     /// Writes as much as there is room for; how much that was.
     fn write(&self, c: Connection, data: &[u8]) -> Result<usize, Failure> {
-        debug!(self.log(), "lua tcp socket send data");
+        note!(self, "lua tcp socket send data");
         let mut done = 0;
         while done < data.len() {
             match c.send(&data[done..]) {
@@ -62,7 +62,7 @@ impl Socket {
                 Sent::Failed(errno) => return Err(Failure::System(errno)),
             }
         }
-        debug!(self.log(), "lua tcp socket sent all the data");
+        note!(self, "lua tcp socket sent all the data");
         c.clear_write_timer();
         if c.expect_write(0) { Ok(done) } else { Err(Failure::System(0)) }
     }
@@ -77,7 +77,7 @@ impl Socket {
     }
 
     fn fail_write(&self, failure: Failure) -> Progress {
-        debug!(self.log(), "lua tcp socket handle write error");
+        note!(self, "lua tcp socket handle write error");
         self.write_failure.set(Some(failure));
         Progress::Failed
     }
@@ -91,12 +91,11 @@ impl Socket {
 
     /// Goes on after an event; whether the send has ended.
     pub(super) fn write_on(&self) -> bool {
-        let log = self.log();
-        debug!(log, "lua tcp socket send handler");
+        note!(self, "lua tcp socket send handler");
         let Some(c) = self.connection.get() else { return false };
         if c.take_write_timeout() {
             if self.logs_errors() {
-                log.write(Level::Error, b"lua tcp socket write timed out");
+                self.log().write(Level::Error, b"lua tcp socket write timed out");
             }
             self.fail_write(Failure::Timeout);
             return true;
@@ -122,9 +121,7 @@ impl Socket {
 
     /// Pushes what a `send` that has waited returns. stack: [-0, +n, m]
     pub(super) fn push_sent(&self, stack: Stack) -> i32 {
-        if let Some(ctx) = self.context() {
-            trace!(ctx, "lua tcp socket send return value handler");
-        }
+        note!(self, "lua tcp socket send return value handler");
         let failure = self.write_failure.take();
         let failed = failure.is_some();
         self.write_failure.set(failure);

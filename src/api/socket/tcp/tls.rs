@@ -132,6 +132,7 @@ impl Socket {
         debug!(ctx.log(), "ngx_ssl_handshake returned: {code}");
         if step == Step::Waits {
             c.clear_write_timer();
+            c.clear_read_timer();
             c.set_read_timer(self.timeouts.get().connect);
             let suspended = ctx.suspend(|waker| {
                 self.connecting.set(Use::Waiting(waker));
