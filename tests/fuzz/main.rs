@@ -54,7 +54,7 @@ fn main() {
 fn run(server: &Server, first: u64, end: Instant) -> (u64, Vec<String>) {
     let mut seed = first;
     while Instant::now() < end {
-        let look = !round(server, seed) || seed % 64 == 0;
+        let look = !round(server, seed) || seed.is_multiple_of(64);
         let mut faults = if look { server.faults() } else { Vec::new() };
         if look && !server.is_alive() {
             faults.push("no answer any more".to_owned());
