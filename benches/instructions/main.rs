@@ -10,6 +10,7 @@
 //! part of their name.
 
 mod client;
+mod peer;
 mod rows;
 mod rows_over_hello;
 mod server;
@@ -163,6 +164,8 @@ fn run_all(nginx: &Path, tasks: &[(&'static Row, &Side)]) -> io::Result<Runs> {
         None => thread::available_parallelism()?.get(),
     };
 
+    let tls = peer::TlsPeer::start(nginx, &scratch.join("tls"))?;
+    let peers = server::Peers { plain: peer::start()?, tls: tls.port };
     let queue = Mutex::new(tasks.iter().flat_map(|task| [(task, true), (task, false)]).enumerate());
     let runs = Mutex::new(Runs::new());
     thread::scope(|scope| {
@@ -171,7 +174,7 @@ fn run_all(nginx: &Path, tasks: &[(&'static Row, &Side)]) -> io::Result<Runs> {
                 while let Some((number, (&(row, side), long))) = next(&queue) {
                     let requests = WARM_UP + if long { MEASURED } else { 0 };
                     let dir = scratch.join(number.to_string());
-                    let run = server::run(nginx, side, row, requests, &dir);
+                    let run = server::run(nginx, side, row, requests, &dir, peers);
                     let job = Job { row: row.name, side: side.name, long };
                     runs.lock().expect("no thread panics").insert(job, run);
                 }

@@ -167,9 +167,14 @@ impl MainConf {
         if let Some(matcher) = self.matcher.get() {
             return Some(Rc::clone(matcher));
         }
-        let limit = u32::try_from(self.regex_match_limit).unwrap_or(u32::MAX);
-        let matcher = Rc::new(Matcher::new(limits(limit))?);
+        let matcher = Rc::new(self.new_matcher(limits)?);
         Some(Rc::clone(self.matcher.get_or_init(|| matcher)))
+    }
+
+    /// One that is nobody else's.
+    pub(crate) fn new_matcher(&self, limits: fn(u32) -> Limits) -> Option<Matcher> {
+        let limit = u32::try_from(self.regex_match_limit).unwrap_or(u32::MAX);
+        Matcher::new(limits(limit))
     }
 
     pub(crate) fn uses(&self, phase: Phase) -> bool {
@@ -313,6 +318,17 @@ impl LocConf {
         inherit(&mut self.use_default_type, outer.use_default_type, 1);
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
         inherit(&mut self.need_request_body, outer.need_request_body, 0);
+    }
+
+    /// Fills in what no directive of the `http` level has set, once everything has been inherited from it: Lua
+    /// that runs outside of requests runs there.
+    pub(crate) fn complete_http_level(cf: Config) -> Result<(), setters::ConfError> {
+        // SAFETY: [conf-callback]; made by `create`, and nobody holds it now.
+        let conf = unsafe { &mut *cf.conf(ConfLevel::Location).cast::<Self>() };
+        conf.inherit(&Self::new());
+        #[cfg(ngx_feature = "http_ssl")]
+        conf.tls.make(cf)?;
+        Ok(())
     }
 
     /// Makes OpenSSL's context, or takes that of the outer level.

@@ -11,6 +11,8 @@ mod connect;
 pub(crate) mod ffi;
 pub(super) mod handle;
 mod lua;
+mod lua_connect;
+mod lua_receive;
 mod pattern;
 mod pool;
 mod receive;
