@@ -66,7 +66,10 @@ fn kill_writers(store: &Store, rounds: u64, after_each: impl Fn()) {
         if child == 0 {
             // SAFETY: as nginx does in a new worker; the lock is marked with it.
             unsafe { crate::nginx::sys::ngx_pid = libc::getpid() };
-            let _ = started.incr(b"round", 1.0, Some((0.0, 0)), 1);
+            // Not counted up: whoever died here before may have taken the entry with it.
+            let value = Value::Number(round as f64);
+            let item = Item { key: b"round", value, flags: 0, expires: 0 };
+            let _ = started.set(item, When::Always, Shortage::Evict, 1);
             write_forever(store, round);
         }
         let is_round = |answer| answer == Ok(Some(Found::Number(round as f64)));
