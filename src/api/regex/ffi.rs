@@ -60,6 +60,9 @@ impl Regex {
     fn compile(pattern: &[u8], bits: u32, mode: Mode) -> Result<Box<Self>, Vec<u8>> {
         let matcher = matcher().ok_or(b"no memory")?;
         let code = compile(pattern, bits, mode)?;
+        if !matcher.make_room(&code) {
+            return Err(b"no memory".to_vec());
+        }
         if mode.wants_jit() {
             let made = u8::from(code.has_jit());
             debug!(Log::cycle(), "pcre JIT compiling result: {made}");
@@ -89,7 +92,13 @@ impl Regex {
 }
 
 fn matcher() -> Option<Rc<Matcher>> {
-    MainConf::running()?.matcher(pcre1::limits)
+    let conf = MainConf::running()?;
+    // Patterns of one VM share a matcher; a VM for other threads has one for each ([other-thread]).
+    #[cfg(ngx_feature = "threads")]
+    if crate::api::pool_thread::is_foreign() {
+        return conf.new_matcher(pcre1::limits).map(Rc::new);
+    }
+    conf.matcher(pcre1::limits)
 }
 
 /// Returns null, with a message, if the pattern is refused.
