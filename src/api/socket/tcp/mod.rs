@@ -96,7 +96,8 @@ pub(crate) enum Failure {
     ClientAborted,
     /// The system's number; 0 if there is none.
     System(i32),
-    Text(Box<str>),
+    /// Not a `Box`: valgrind takes its drop for one that looks at the length where there is none.
+    Text(Rc<str>),
 }
 
 impl Failure {
