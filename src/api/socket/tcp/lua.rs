@@ -378,6 +378,7 @@ fn keep_timeouts(call: &Call<'_>, timeouts: [isize; 3]) {
 
 /// `ngx.req.socket([raw])`
 fn request_socket(call: &Call<'_>) -> Result<Top> {
+    // Reference: not in precontent; `bind` neither.
     const PHASES: Phases = Phases::of(&[
         Phase::Rewrite,
         Phase::ServerRewrite,

@@ -505,6 +505,7 @@ impl Drop for Waiting {
         }
         own.set(Use::Idle);
         if matches!(other.get(), Use::Waiting(_)) {
+            // Reference: closes the connection under the other coroutine.
             match self.operation {
                 Operation::Write => socket.close_writes(),
                 _ => socket.close_reads(),

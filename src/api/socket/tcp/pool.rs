@@ -128,6 +128,8 @@ impl Pool {
     }
 
     /// The pool ends when it counts nothing. Whoever calls holds it.
+    ///
+    /// Reference: keeps a pool that counts nothing after a connect that failed.
     pub(super) fn free_if_unused(&self) -> bool {
         if self.connections.get() > 0 {
             return false;
