@@ -328,13 +328,16 @@ impl Connection {
     /// Lets an event tell of what can be read; `false` if the system refuses.
     #[inline]
     pub(crate) fn expect_read(self) -> bool {
-        unsafe { sys::ngx_handle_read_event(self.read(), 0) == sys::OK }
+        (self.is_read_active() && are_events_edges())
+            || unsafe { sys::ngx_handle_read_event(self.read(), 0) == sys::OK }
     }
 
     /// The same for room to write `lowat` bytes.
     #[inline]
     pub(crate) fn expect_write(self, lowat: usize) -> bool {
-        unsafe { sys::ngx_handle_write_event(self.write(), lowat) == sys::OK }
+        let expected = lowat == 0 && unsafe { ngx_event_t::active_raw(self.write()) != 0 };
+        (expected && are_events_edges())
+            || unsafe { sys::ngx_handle_write_event(self.write(), lowat) == sys::OK }
     }
 
     pub(crate) fn set_read_timer(self, Msec(delay): Msec) {
@@ -427,6 +430,13 @@ impl Connection {
         };
         if code == -1 { Err(last_error()) } else { Ok(value) }
     }
+}
+
+/// Whether events tell of changes, as epoll's do here: one that is active stays so, and nginx has nothing to do.
+#[inline]
+fn are_events_edges() -> bool {
+    // SAFETY: [single-thread]; set when the worker started.
+    unsafe { sys::ngx_event_flags & sys::NGX_USE_CLEAR_EVENT as usize != 0 }
 }
 
 fn clear_timer(ev: *mut ngx_event_t) {

@@ -211,6 +211,10 @@ impl Socket {
             Format::Exactly(n) => (n - len).min(LARGEST_STEP.max(len)),
             _ => 1,
         };
+        let memory = self.buffer.capacity();
+        if len == 0 && memory > 0 {
+            note!(self, "lua reuse free buf memory {memory} >= {wanted}");
+        }
         self.buffer.room(wanted, size)
     }
 
