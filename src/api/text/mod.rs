@@ -10,7 +10,7 @@ mod fuzz;
 pub(crate) mod lua;
 mod query;
 mod rewrite;
-mod scan;
+pub(crate) mod scan;
 mod sql;
 
 pub(crate) use lua::DOMAIN;

@@ -5,7 +5,7 @@
 //! it is missing, and on other processors, a table does it byte by byte.
 #![allow(unsafe_code)]
 
-pub(super) const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 16;
 
 /// A set of bytes as ranges, both ends included.
 pub(crate) trait Set {
@@ -60,7 +60,7 @@ impl Nibbles {
 /// Bit n says whether byte n is in the set, which is a small one.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
+pub(crate) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
     use core::arch::x86_64::{
         _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
         _mm_set1_epi8, _mm_setzero_si128, _mm_sub_epi8,
@@ -85,7 +85,7 @@ pub(super) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(super) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
+pub(crate) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
     block.iter().enumerate().fold(0, |mask, (n, byte)| mask | u32::from(S::has(*byte)) << n)
 }
 

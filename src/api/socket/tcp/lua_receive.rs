@@ -22,7 +22,7 @@ impl IntoResults for Received {
 pub(super) type Read = core::result::Result<Received, Yield>;
 
 /// The socket that is to be read from, by the request whose it is.
-#[inline]
+#[inline(always)]
 fn reader<'c>(ctx: &RequestCtx, call: &'c Call<'_>) -> Result<&'c Rc<Socket>> {
     let found = socket(call)?;
     let open = found.filter(|socket| socket.readable().is_some());
@@ -31,6 +31,7 @@ fn reader<'c>(ctx: &RequestCtx, call: &'c Call<'_>) -> Result<&'c Rc<Socket>> {
     Ok(socket)
 }
 
+#[inline]
 fn answer_read(ctx: &RequestCtx, socket: &Rc<Socket>, progress: Progress) -> Result<Read> {
     if progress == Progress::Waits {
         return wait(ctx, socket, Operation::Read).map(Err);

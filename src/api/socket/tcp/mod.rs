@@ -406,10 +406,6 @@ impl Socket {
 
     fn trace_dummy(&self) {
         note!(self, "lua tcp socket dummy handler");
-        if let Some(c) = self.connection.get() {
-            // A timer that an earlier read has left armed is no event of the next one.
-            c.take_read_timeout();
-        }
     }
 }
 
@@ -432,6 +428,10 @@ impl Watcher for Socket {
             socket.on_connect_event();
         } else if socket.reading.get().is_idle() {
             socket.trace_dummy();
+            if let Some(c) = socket.connection.get() {
+                // A timer that an earlier read has left armed is no event of the next one.
+                c.take_read_timeout();
+            }
         } else {
             socket.on_readable();
         }
@@ -441,11 +441,17 @@ impl Watcher for Socket {
     unsafe fn on_write(this: NonNull<Self>) {
         // SAFETY: as above.
         let socket = unsafe { this.as_ref() };
+        if socket.writing.get().is_idle() && socket.connecting.get().is_idle() {
+            // The system tells of room after most reads.
+            if socket.debugs.get() {
+                socket.trace_event(1);
+                socket.trace_dummy();
+            }
+            return;
+        }
         socket.trace_event(1);
         if !socket.connecting.get().is_idle() {
             socket.on_connect_event();
-        } else if socket.writing.get().is_idle() {
-            socket.trace_dummy();
         } else {
             socket.on_writable();
         }

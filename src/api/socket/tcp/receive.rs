@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::pattern::{Pattern, Piece};
 use super::{Failure, Kind, Progress, Socket, Use, note, request};
+use crate::api::text::scan::{BLOCK, Set, mask};
 use crate::nginx::connection::{Connection, Received};
 use crate::nginx::log::Text;
 use crate::nginx::time::monotonic_msec as now;
@@ -57,6 +58,13 @@ impl Socket {
         self.scanned.set(0);
         if self.kind.is_client() {
             request::listen(self);
+        } else if !self.buffer.is_empty()
+            && !self.debugs.get()
+            && let Some(delivery) = self.scan()
+        {
+            // What has been received already takes no look at the connection.
+            self.delivery.set(delivery);
+            return Progress::Done;
         }
         self.advance()
     }
@@ -104,14 +112,25 @@ impl Socket {
     }
 
     /// What the read is for, if it has come.
-    #[inline]
+    #[inline(always)]
     fn scan(&self) -> Option<Delivery> {
         let data = self.buffer.bytes();
+        if data.is_empty() {
+            return None;
+        }
         let known = self.scanned.replace(data.len());
         match self.format.get() {
             Format::Line => Self::scan_line(data, known),
+            format => self.scan_for(format, data, known),
+        }
+    }
+
+    #[inline(never)]
+    fn scan_for(&self, format: Format, data: &[u8], known: usize) -> Option<Delivery> {
+        match format {
+            Format::Line => Self::scan_line(data, known),
             Format::Exactly(n) => (data.len() >= n).then(|| Delivery::all(n)),
-            Format::Any(most) => (!data.is_empty()).then(|| Delivery::all(data.len().min(most))),
+            Format::Any(most) => Some(Delivery::all(data.len().min(most))),
             Format::All => None,
             Format::Until(size) => self.scan_until(data, known, size),
         }
@@ -375,33 +394,31 @@ impl Socket {
     }
 }
 
-/// Where the first carriage return or line feed is. Most lines are short: eight bytes are looked at together,
-/// which costs less than a call of memchr up to some length.
-#[inline]
-fn line_end(data: &[u8]) -> Option<usize> {
-    const SHORT: usize = 64;
-    let (blocks, _) = data[..data.len().min(SHORT)].as_chunks::<8>();
-    let mut at = 0;
-    for block in blocks {
-        let word = u64::from_le_bytes(*block);
-        let found = zero_bytes(word ^ ONES * 0x0a) | zero_bytes(word ^ ONES * 0x0d);
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    if data.len() > SHORT {
-        return Some(at + memchr::memchr2(b'\n', b'\r', &data[at..])?);
-    }
-    let rest = data[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-    rest.map(|n| at + n)
+/// What a line may end with.
+enum LineEnds {}
+
+impl Set for LineEnds {
+    const RANGES: &'static [(u8, u8)] = &[(b'\n', b'\n'), (b'\r', b'\r')];
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-
-/// A mark in the highest bit of each byte that is zero; bytes above the lowest such one may have it too.
-const fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & (ONES << 7)
+/// Where the first carriage return or line feed is. Most lines are short: a call of memchr costs more than to
+/// look at some blocks here.
+#[inline]
+fn line_end(data: &[u8]) -> Option<usize> {
+    const SHORT: usize = 4 * BLOCK;
+    let (blocks, rest) = data[..data.len().min(SHORT)].as_chunks::<BLOCK>();
+    for (n, block) in blocks.iter().enumerate() {
+        let found = mask::<LineEnds>(block);
+        if found != 0 {
+            return Some(n * BLOCK + found.trailing_zeros() as usize);
+        }
+    }
+    let at = blocks.len() * BLOCK;
+    let rest = match data.len() > SHORT {
+        true => memchr::memchr2(b'\n', b'\r', &data[at..]),
+        false => rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')),
+    };
+    rest.map(|n| at + n)
 }
 
 /// What an attempt to get bytes gave.

@@ -137,8 +137,12 @@ pub(super) fn client_end(socket: &Socket) -> Option<Failure> {
 
 /// When the body has been read to its end (`is_last`: nothing of it is left in the buffer): whether the
 /// client is still there, where that is watched.
+#[inline]
 pub(super) fn check_client(socket: &Socket, is_last: bool) -> Option<Result<(), Failure>> {
-    let r = socket.request().filter(|_| socket.kind() == Kind::Body && is_last)?;
+    if socket.kind() != Kind::Body || !is_last {
+        return None;
+    }
+    let r = socket.request()?;
     if client_socket::body_rest(r) > 0 || !watches_client(r) {
         return None;
     }
