@@ -178,6 +178,7 @@ fn complete(vm: Vm, found: &Found) -> Result<(), String> {
         }
     }
     super::socket::tcp::complete(vm);
+    super::coroutine::choose_here(stack);
     super::absent::hide(vm)
 }
 
