@@ -4,7 +4,7 @@
 //! - `nginx_extra.rs`: the nginx headers that nginx-sys leaves out;
 //! - `cfg(ngx_feature = "…")` for nginx's features and the named cfgs below for nginx's versions.
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Version differences of nginx, by name: the code never compares versions.
 const SINCE: &[(&str, u64)] = &[
@@ -18,6 +18,7 @@ fn main() {
     nginx_cfgs();
     luajit(&out);
     nginx_extra(&out);
+    test_host();
 }
 
 fn nginx_cfgs() {
@@ -35,6 +36,32 @@ fn nginx_cfgs() {
             println!("cargo::rustc-cfg={name}");
         }
     }
+}
+
+/// nginx's own allocator of shared memory, for unit tests: `cfg(test_host)` says that it is there. It is
+/// linked by them alone.
+fn test_host() {
+    println!("cargo::rustc-check-cfg=cfg(test_host)");
+    println!("cargo::rerun-if-env-changed=NGINX_CORE_SRC");
+    println!("cargo::rerun-if-changed=tests/host/nginx.c");
+    let Some(core) = env::var_os("NGINX_CORE_SRC").map(PathBuf::from) else { return };
+    let core = core.join("src");
+    if !core.join("core/ngx_slab.c").exists() {
+        return;
+    }
+    let include = env::var_os("DEP_NGINX_INCLUDE").expect("nginx-sys exports nginx's include path");
+    cc::Build::new()
+        .files(["core/ngx_slab.c", "core/ngx_shmtx.c", "os/unix/ngx_alloc.c"].map(|f| core.join(f)))
+        .file(Path::new("tests/host/nginx.c"))
+        .includes(env::split_paths(&include))
+        .warnings(false)
+        .cargo_metadata(false)
+        .compile("nginx_test_host");
+    println!("cargo::rustc-cfg=test_host");
+    println!(
+        "cargo::rustc-link-search=native={}",
+        env::var("OUT_DIR").expect("cargo sets OUT_DIR")
+    );
 }
 
 fn luajit(out: &std::path::Path) {

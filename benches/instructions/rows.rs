@@ -14,11 +14,15 @@ pub(crate) struct Row {
     pub(crate) request: &'static str,
     /// More lines of the request's header.
     pub(crate) headers: &'static str,
+    /// The body of a POST request; a GET if it is empty.
+    pub(crate) body: &'static str,
     /// The name of the floor it is compared with.
     pub(crate) floor: &'static str,
+    /// The name of a row that takes the floor's place: each module is measured above its own.
+    pub(crate) over: &'static str,
 }
 
-const NONE: Row = Row {
+pub(crate) const NONE: Row = Row {
     name: "",
     target: 0.7,
     http: "",
@@ -26,7 +30,9 @@ const NONE: Row = Row {
     file: "",
     request: "/t",
     headers: "",
+    body: "",
     floor: "return 200",
+    over: "",
 };
 
 /// With `Host`, fifteen headers.
@@ -48,7 +54,14 @@ pub(crate) const FLOORS: &[Row] = &[
     Row { name: "return 302", location: "return 302 /elsewhere;", ..NONE },
 ];
 
-pub(crate) const ROWS: &[Row] = &[
+const DICT: &str = "lua_shared_dict dict 1m;";
+
+/// Every row.
+pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(crate::rows_over_hello::ROWS)
+}
+
+const ROWS: &[Row] = &[
     Row { name: "empty chunk", location: "content_by_lua_block { }", ..NONE },
     Row {
         name: "hello",
@@ -442,6 +455,211 @@ pub(crate) const ROWS: &[Row] = &[
                     parts = parts + #split("a, b,c ,d , e", [[\s*,\s*]], "jo")
                 end
                 ngx.say(parts)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "connect, PING, close",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("PING\r\n")
+                ngx.say(socket:receive())
+                socket:close()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 × PING",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                local line
+                for i = 1, 10 do
+                    socket:send("PING\r\n")
+                    line = socket:receive()
+                end
+                ngx.say(line)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × receive line",
+        target: 0.4,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("LINES\r\n")
+                local length = 0
+                for i = 1, 20 do
+                    length = length + #socket:receive()
+                end
+                ngx.say(length)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × receiveuntil",
+        target: 0.4,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("LINES\r\n")
+                local length, read = 0, socket:receiveuntil("\r\n")
+                for i = 1, 20 do
+                    length = length + #read()
+                end
+                ngx.say(length)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "receive of 64 KB",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("BLOCK\r\n")
+                ngx.say(#socket:receive(65536))
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "pool hit",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                ngx.say(socket:setkeepalive())
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "100 × shdict get",
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict, sum = ngx.shared.dict, 0
+                dict:set("key", 1)
+                for i = 1, 100 do sum = sum + dict:get("key") end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "100 × shdict get, 100 bytes",
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict, sum = ngx.shared.dict, 0
+                dict:set("key", string.rep("x", 100))
+                for i = 1, 100 do sum = sum + #dict:get("key") end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "100 × shdict set",
+        target: 0.9,
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict = ngx.shared.dict
+                for i = 1, 100 do dict:set("key", i) end
+                ngx.say(dict:get("key"))
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "100 × shdict incr",
+        target: 0.9,
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict = ngx.shared.dict
+                for i = 1, 100 do dict:incr("key", 1, 0) end
+                ngx.say(dict:get("key"))
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 × shdict get, 64 KB",
+        target: 0.9,
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict, sum = ngx.shared.dict, 0
+                if not dict:get("key") then dict:set("key", string.rep("x", 65536)) end
+                for i = 1, 10 do sum = sum + #dict:get("key") end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "100 × shdict lpush, rpop",
+        target: 0.9,
+        http: DICT,
+        location: r#"
+            content_by_lua_block {
+                local dict, sum = ngx.shared.dict, 0
+                for i = 1, 100 do
+                    dict:lpush("list", "some value")
+                    sum = sum + #dict:rpop("list")
+                end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "shdict get_keys(100) of 10,000",
+        target: 0.9,
+        http: r#"
+            lua_shared_dict dict 10m;
+            init_by_lua_block {
+                for i = 1, 10000 do ngx.shared.dict:set("key" .. i, i) end
+            }"#,
+        location: r#"content_by_lua_block { ngx.say(#ngx.shared.dict:get_keys(100)) }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 × udp echo",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.udp()
+                socket:setpeername("127.0.0.1", PEER_PORT)
+                local data
+                for i = 1, 10 do
+                    socket:send("hello")
+                    data = socket:receive()
+                end
+                ngx.say(data)
+                socket:close()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "TLS handshake with a session",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", TLS_PEER_PORT)
+                package.session = socket:sslhandshake(package.session)
+                ngx.say(type(package.session))
+                socket:close()
             }"#,
         ..NONE
     },

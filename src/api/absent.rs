@@ -51,28 +51,6 @@ pub(crate) fn hide(vm: Vm) -> Result<(), String> {
     Err(message)
 }
 
-macro_rules! absent {
-    ($($name:ident)*) => {$(
-        /// Looked up by lua-resty-core, never called: [`hide`] replaces its callers.
-        #[unsafe(no_mangle)]
-        extern "C" fn $name() -> c_int {
-            Rc::Error.into()
-        }
-    )*};
-}
-
-absent! {
-    ngx_http_lua_ffi_shdict_capacity
-    ngx_http_lua_ffi_shdict_flush_all
-    ngx_http_lua_ffi_shdict_free_space
-    ngx_http_lua_ffi_shdict_get
-    ngx_http_lua_ffi_shdict_get_ttl
-    ngx_http_lua_ffi_shdict_incr
-    ngx_http_lua_ffi_shdict_set_expire
-    ngx_http_lua_ffi_shdict_store
-    ngx_http_lua_ffi_shdict_udata_to_zone
-}
-
 macro_rules! absent_with_a_message {
     ($($name:ident($($parameter:ident)*))*) => {$(
         /// Looked up by `ngx.ssl` when it loads; says that it is absent.

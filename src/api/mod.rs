@@ -10,6 +10,7 @@ pub(crate) mod ctx;
 pub(crate) mod ffi;
 pub(crate) mod location;
 pub(crate) mod log;
+mod module_api;
 pub(crate) mod ndk;
 pub(crate) mod output;
 pub(crate) mod pipe;
@@ -20,6 +21,7 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod resty_core;
 mod semaphore;
+pub(crate) mod shdict;
 pub(crate) mod sleep;
 pub(crate) mod socket;
 pub(crate) mod text;
@@ -31,6 +33,7 @@ pub(crate) mod tls;
 pub(crate) mod var;
 pub(crate) mod worker;
 
+use crate::conf::MainConf;
 use crate::vm::{Function, Stack};
 
 /// What a domain contributes to the `ngx` table of a new VM.
@@ -71,17 +74,17 @@ const DOMAINS: &[&Domain] = &[
 const DOMAINS_FOR_THREADS: &[&Domain] = &[&config::DOMAIN, &text::DOMAIN];
 
 /// Makes the global `ngx`. stack: [-0, +0, m]
-pub(crate) fn install(stack: Stack, found: &resty_core::Found) {
-    install_domains(stack, found, DOMAINS);
+pub(crate) fn install(stack: Stack, found: &resty_core::Found, conf: &MainConf) {
+    install_domains(stack, found, conf, DOMAINS);
 }
 
 /// Makes the global `ngx` of a VM for other threads. stack: [-0, +0, m]
 #[cfg(ngx_feature = "threads")]
-pub(crate) fn install_for_threads(stack: Stack, found: &resty_core::Found) {
-    install_domains(stack, found, DOMAINS_FOR_THREADS);
+pub(crate) fn install_for_threads(stack: Stack, found: &resty_core::Found, conf: &MainConf) {
+    install_domains(stack, found, conf, DOMAINS_FOR_THREADS);
 }
 
-fn install_domains(stack: Stack, found: &resty_core::Found, domains: &[&Domain]) {
+fn install_domains(stack: Stack, found: &resty_core::Found, conf: &MainConf, domains: &[&Domain]) {
     stack.new_table(0, 115);
     for domain in domains {
         for (table, name, function) in domain.functions {
@@ -94,6 +97,7 @@ fn install_domains(stack: Stack, found: &resty_core::Found, domains: &[&Domain])
             setup(stack, found);
         }
     }
+    shdict::install(stack, conf);
     stack.global(c"package");
     stack.raw_field(-1, b"loaded");
     stack.push_value(-3);

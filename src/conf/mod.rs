@@ -8,7 +8,9 @@ pub(crate) mod setters;
 #[cfg(ngx_feature = "http_ssl")]
 pub(crate) mod tls;
 
-use core::cell::{Cell, OnceCell};
+use core::cell::{Cell, OnceCell, RefCell};
+use core::ptr::NonNull;
+use std::ffi::CString;
 use std::rc::Rc;
 
 pub(crate) use chunk::Chunk;
@@ -20,10 +22,11 @@ use crate::nginx::log_tap::Tap;
 use crate::nginx::output::{Options, SEND_AT};
 use crate::nginx::pcre::{Limits, Matcher};
 use crate::nginx::script::Arguments;
+use crate::nginx::shm::Zones;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
 use crate::nginx::system_resolver::SystemResolver;
 use crate::nginx::{Phase, Phases, Request, process, slot};
-use crate::vm::Vm;
+use crate::vm::{Function, Vm};
 
 /// nginx's mark of a value that no directive has set.
 const UNSET: ngx_int_t = -1;
@@ -61,19 +64,26 @@ pub(crate) struct MainConf {
     pub(crate) init: ChunkSlot,
     pub(crate) init_worker: ChunkSlot,
     pub(crate) exit_worker: ChunkSlot,
+    /// What other modules let `require` find.
+    pub(crate) preloads: RefCell<Vec<(CString, Function)>>,
     /// `lua_capture_error_log`.
     pub(crate) tap: Option<Box<Tap>>,
     /// The phases that some location has Lua for.
     pub(crate) used: Cell<Phases>,
     /// The phases whose handler has taken its place behind those of other modules.
     pub(crate) postponed: Cell<Phases>,
+    /// Zones of shared memory, which `init_by_lua*` waits for.
+    pub(crate) zones: Zones,
+    /// Those that are dictionaries, in the order of their directives.
+    pub(crate) dicts: RefCell<Vec<NonNull<sys::ngx_shm_zone_t>>>,
     /// Requests since memory was last given back to the system.
     pub(crate) requests_since_trim: Cell<ngx_uint_t>,
     pub(crate) vm: Cell<Option<Vm>>,
 }
 
 impl MainConf {
-    pub(crate) fn new() -> Self {
+    /// `zones_ready` is called with the cycle when all zones have been initialised, if there are any.
+    pub(crate) fn new(zones_ready: fn(*mut sys::ngx_cycle_t) -> bool) -> Self {
         Self {
             thread_cache_max_entries: UNSET,
             max_pending_timers: UNSET,
@@ -95,9 +105,12 @@ impl MainConf {
             init: None,
             init_worker: None,
             exit_worker: None,
+            preloads: RefCell::default(),
             tap: None,
             used: Cell::new(Phases::NONE),
             postponed: Cell::new(Phases::NONE),
+            zones: Zones::new(zones_ready),
+            dicts: RefCell::default(),
             requests_since_trim: Cell::new(0),
             vm: Cell::new(None),
         }
@@ -305,6 +318,17 @@ impl LocConf {
         inherit(&mut self.use_default_type, outer.use_default_type, 1);
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
         inherit(&mut self.need_request_body, outer.need_request_body, 0);
+    }
+
+    /// Fills in what no directive of the `http` level has set, once everything has been inherited from it: Lua
+    /// that runs outside of requests runs there.
+    pub(crate) fn complete_http_level(cf: Config) -> Result<(), setters::ConfError> {
+        // SAFETY: [conf-callback]; made by `create`, and nobody holds it now.
+        let conf = unsafe { &mut *cf.conf(ConfLevel::Location).cast::<Self>() };
+        conf.inherit(&Self::new());
+        #[cfg(ngx_feature = "http_ssl")]
+        conf.tls.make(cf)?;
+        Ok(())
     }
 
     /// Makes OpenSSL's context, or takes that of the outer level.

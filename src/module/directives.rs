@@ -5,6 +5,7 @@ use core::mem::offset_of;
 use core::ptr;
 
 use super::{CONF_ERROR, tls};
+use crate::api::shdict;
 use crate::conf::setters::{self, ConfError, Form, Target};
 use crate::conf::{LocConf, MainConf};
 use crate::nginx::config::Config;
@@ -38,6 +39,7 @@ const ROWS: &[ngx_command_t] = &[
     flag(c"lua_sa_restart", HTTP, MAIN, offset_of!(MainConf, sa_restart)),
     custom(c"lua_package_path", HTTP | TAKE1, MAIN, set_package_path),
     custom(c"lua_package_cpath", HTTP | TAKE1, MAIN, set_package_cpath),
+    custom(c"lua_shared_dict", HTTP | TAKE2, MAIN, set_shared_dict),
     custom(c"lua_code_cache", EVERYWHERE | FLAG, LOCATION, set_code_cache),
     flag(c"lua_need_request_body", EVERYWHERE, LOCATION, offset_of!(LocConf, need_request_body)),
     flag(c"lua_transform_underscores_in_response_headers", EVERYWHERE, LOCATION, offset_of!(LocConf, transform_underscores)),
@@ -106,7 +108,8 @@ static LOG: Phase = Phase::Log;
 
 const FLAG: u32 = sys::NGX_CONF_FLAG;
 pub(super) const TAKE1: u32 = sys::NGX_CONF_TAKE1;
-const TAKE123: u32 = TAKE1 | sys::NGX_CONF_TAKE2 | sys::NGX_CONF_TAKE3;
+const TAKE2: u32 = sys::NGX_CONF_TAKE2;
+const TAKE123: u32 = TAKE1 | TAKE2 | sys::NGX_CONF_TAKE3;
 
 const MAIN: usize = sys::NGX_HTTP_MAIN_CONF_OFFSET;
 const SERVER: usize = sys::NGX_HTTP_SRV_CONF_OFFSET;
@@ -329,6 +332,16 @@ unsafe extern "C" fn set_malloc_trim(
     // SAFETY: see above.
     let (cf, conf) = unsafe { (Config::from_raw(cf), &mut *conf.cast::<MainConf>()) };
     answer(|| setters::set_malloc_trim(cf, conf))
+}
+
+unsafe extern "C" fn set_shared_dict(
+    cf: *mut ngx_conf_t,
+    _: *mut ngx_command_t,
+    _: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: see above.
+    let cf = unsafe { Config::from_raw(cf) };
+    answer(|| shdict::set_shared_dict(cf))
 }
 
 unsafe extern "C" fn set_system_resolver(

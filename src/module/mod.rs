@@ -18,12 +18,13 @@ use crate::conf::{LocConf, MainConf, SrvConf};
 use crate::nginx::config::{Config, HandlerPlace};
 use crate::nginx::output::send_at;
 use crate::nginx::sys::{self, ngx_conf_t, ngx_cycle_t, ngx_int_t};
-use crate::nginx::{Level, Phase, guard, process};
+use crate::nginx::{Level, Log, Phase, guard, process};
 use crate::phase::boot::{self, BootError};
 use crate::phase::engine::on_phase;
 use crate::phase::filter;
 use crate::phase::log::on_log;
 use crate::phase::worker;
+use crate::vm::Vm;
 
 /// nginx's `NGX_CONF_ERROR`.
 const CONF_ERROR: *mut c_char = ptr::without_provenance_mut(usize::MAX);
@@ -32,7 +33,7 @@ const CONF_ERROR: *mut c_char = ptr::without_provenance_mut(usize::MAX);
 
 unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
     // SAFETY: see above.
-    unsafe { own(cf, MainConf::new()) }
+    unsafe { own(cf, MainConf::new(zones_ready)) }
 }
 
 unsafe extern "C" fn create_srv_conf(cf: *mut ngx_conf_t) -> *mut c_void {
@@ -96,6 +97,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     let conf = MainConf::being_read(cf);
     let ready = guard(None, || {
         add_handlers(cf, conf)?;
+        LocConf::complete_http_level(cf).ok()?;
         start_vm(cf, conf)
     });
     if ready.is_some() { sys::OK } else { sys::ERROR }
@@ -155,21 +157,35 @@ fn start_vm(cf: Config, conf: &'static MainConf) -> Option<()> {
             boot::close(vm);
         }
     })?;
-    let init = || with_cycle(cf, || boot::run_init(conf, vm, cf.log()));
-    let done = match &conf.tap {
-        Some(tap) => tap.during(cf.cycle_log(), init),
+    if conf.zones.are_expected() {
+        return Some(());
+    }
+    run_init(conf, vm, cf.cycle(), cf.log()).then_some(())
+}
+
+/// Every zone of shared memory is initialised: `init_by_lua*` runs, which may use them.
+fn zones_ready(cycle: *mut ngx_cycle_t) -> bool {
+    let Some(conf) = MainConf::of_cycle(cycle) else { return true };
+    // None where the configuration is only read.
+    let Some(vm) = conf.vm.get() else { return true };
+    run_init(conf, vm, cycle, Log::of_cycle(cycle))
+}
+
+fn run_init(conf: &MainConf, vm: Vm, cycle: *mut ngx_cycle_t, log: Log) -> bool {
+    let init = || with_cycle(cycle, || boot::run_init(conf, vm, log));
+    match &conf.tap {
+        Some(tap) => tap.during(Log::of_cycle(cycle), init),
         None => init(),
-    };
-    done.then_some(())
+    }
 }
 
 /// Runs `body` as if the cycle being configured were the running one: `init_by_lua*` sees its prefix
 /// and log.
-fn with_cycle<T>(cf: Config, body: impl FnOnce() -> T) -> T {
+fn with_cycle<T>(cycle: *mut ngx_cycle_t, body: impl FnOnce() -> T) -> T {
     // SAFETY: [single-thread]; nginx itself switches cycles the same way.
     unsafe {
         let running = sys::ngx_cycle;
-        sys::ngx_cycle = cf.cycle();
+        sys::ngx_cycle = cycle;
         let result = body();
         sys::ngx_cycle = running;
         result

@@ -62,11 +62,6 @@ impl Config {
         unsafe { Log::from_raw((*self.as_ptr()).log).unwrap_unchecked() }
     }
 
-    /// What is the log of the cycle while it is configured.
-    pub(crate) fn cycle_log(self) -> Log {
-        unsafe { Log::from_raw((*self.cycle()).log).unwrap_unchecked() }
-    }
-
     pub(crate) fn cycle(self) -> *mut sys::ngx_cycle_t {
         unsafe { (*self.as_ptr()).cycle }
     }

@@ -57,6 +57,12 @@ impl Log {
         unsafe { Self(NonNull::new_unchecked((*sys::ngx_cycle).log)) }
     }
 
+    /// The log of a cycle that need not run yet.
+    pub(crate) fn of_cycle(cycle: *mut sys::ngx_cycle_t) -> Self {
+        // SAFETY: [conf-callback]; a cycle has one from the start.
+        unsafe { Self(NonNull::new_unchecked((*cycle).log)) }
+    }
+
     pub(crate) fn as_ptr(self) -> *mut sys::ngx_log_t {
         self.0.as_ptr()
     }

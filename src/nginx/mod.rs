@@ -36,6 +36,8 @@ pub(crate) mod reaper;
 pub(crate) mod request;
 pub(crate) mod resolver;
 pub(crate) mod script;
+pub(crate) mod shm;
+pub(crate) mod slab;
 pub(crate) mod slot;
 pub(crate) mod subrequest;
 pub(crate) mod sys;

@@ -295,6 +295,26 @@ impl Matcher {
         at: usize,
         found: &mut [c_int],
     ) -> c_int {
+        let at_once = code.direct && !code.trusts_utf && algorithm == Algorithm::Backtracking;
+        if !at_once || at > subject.len() || code.captures >= self.room.get() {
+            return self.run_with_care(code, algorithm, subject, at, found);
+        }
+        let rc = self.run_machine_code(code, subject, at);
+        if rc >= 0 {
+            self.tell(at, found);
+        }
+        rc
+    }
+
+    #[inline(never)]
+    fn run_with_care(
+        &self,
+        code: &Code,
+        algorithm: Algorithm,
+        subject: &[u8],
+        at: usize,
+        found: &mut [c_int],
+    ) -> c_int {
         if at > subject.len() {
             return sys::PCRE2_ERROR_BADOFFSET;
         }
@@ -306,39 +326,50 @@ impl Matcher {
         {
             return error;
         }
-        let rc = if algorithm == Algorithm::Dfa {
-            self.run_dfa(code, subject, at)
-        } else if code.direct {
-            unsafe {
-                sys::pcre2_jit_match_8(
-                    code.raw.as_ptr(),
-                    subject.as_ptr(),
-                    subject.len(),
-                    at,
-                    0,
-                    self.data.get(),
-                    self.for_machine_code.as_ptr(),
-                )
-            }
-        } else {
-            self.interpret(code, subject, at)
+        let rc = match algorithm {
+            Algorithm::Dfa => self.run_dfa(code, subject, at),
+            Algorithm::Backtracking if code.direct => self.run_machine_code(code, subject, at),
+            Algorithm::Backtracking => self.run_prepared(code, subject, at),
         };
         if rc >= 0 {
-            let known = found.len().min(2 * self.room.get());
-            let offsets = unsafe { core::slice::from_raw_parts(self.offsets.get(), known) };
-            // PCRE2 says usize::MAX where we say -1.
-            found.iter_mut().zip(offsets).for_each(|(place, offset)| *place = *offset as c_int);
-            if let [from, to, ..] = found {
-                *from = (*from).clamp((at as c_int).min(*to), *to);
-            }
+            self.tell(at, found);
         }
         if self.memory.held.get() > KEPT {
-            self.trim();
+            // A failure changes nothing: there is another chance after the next match.
+            let _ = self.renew(self.room.get());
         }
         rc
     }
 
-    fn interpret(&self, code: &Code, subject: &[u8], at: usize) -> c_int {
+    /// Writes the offsets of the last match, of a search from `at` on.
+    #[inline]
+    fn tell(&self, at: usize, found: &mut [c_int]) {
+        let known = found.len().min(2 * self.room.get());
+        let offsets = unsafe { core::slice::from_raw_parts(self.offsets.get(), known) };
+        // PCRE2 says usize::MAX where we say -1.
+        found.iter_mut().zip(offsets).for_each(|(place, offset)| *place = *offset as c_int);
+        if let [from, to, ..] = found {
+            *from = (*from).max(at as c_int).min(*to);
+        }
+    }
+
+    #[inline]
+    fn run_machine_code(&self, code: &Code, subject: &[u8], at: usize) -> c_int {
+        unsafe {
+            sys::pcre2_jit_match_8(
+                code.raw.as_ptr(),
+                subject.as_ptr(),
+                subject.len(),
+                at,
+                0,
+                self.data.get(),
+                self.for_machine_code.as_ptr(),
+            )
+        }
+    }
+
+    /// With PCRE2's preparations, by machine code or the interpreter.
+    fn run_prepared(&self, code: &Code, subject: &[u8], at: usize) -> c_int {
         let options = if code.trusts_utf { sys::PCRE2_NO_UTF_CHECK } else { 0 };
         let context = if code.has_jit() { &self.for_machine_code } else { &self.for_interpreter };
         unsafe {
@@ -376,12 +407,6 @@ impl Matcher {
     #[cfg(test)]
     pub(crate) fn memory_held(&self) -> usize {
         self.memory.held.get()
-    }
-
-    #[cold]
-    fn trim(&self) {
-        // A failure changes nothing: there is another chance after the next match.
-        let _ = self.renew(self.room.get());
     }
 }
 

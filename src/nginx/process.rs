@@ -47,6 +47,13 @@ pub(crate) fn worker_id() -> Option<usize> {
     matches!(kind(), WORKER | SINGLE).then(|| unsafe { sys::ngx_worker })
 }
 
+/// The process's number among nginx's, from 0.
+#[inline(always)]
+pub(crate) fn slot() -> usize {
+    // SAFETY: see above; written once, when the process starts.
+    unsafe { sys::ngx_process_slot as usize }
+}
+
 /// Bytes of a page of memory.
 pub(crate) fn page_size() -> usize {
     // SAFETY: see above.

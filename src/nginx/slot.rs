@@ -19,7 +19,7 @@ pub(crate) unsafe fn set_module(module: *mut sys::ngx_module_t) {
     MODULE.store(module, Relaxed);
 }
 
-pub(super) fn module() -> *mut sys::ngx_module_t {
+pub(crate) fn module() -> *mut sys::ngx_module_t {
     MODULE.load(Relaxed)
 }
 

@@ -8,6 +8,13 @@ pub(crate) fn now() -> f64 {
     time.sec as f64 + time.msec as f64 / 1000.0
 }
 
+/// Milliseconds since the epoch.
+#[inline]
+pub(crate) fn now_msec() -> u64 {
+    let time = sys::ngx_timeofday();
+    (time.sec as u64).wrapping_mul(1000).wrapping_add(time.msec as u64)
+}
+
 pub(crate) fn seconds() -> i64 {
     sys::ngx_time()
 }

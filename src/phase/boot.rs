@@ -35,7 +35,7 @@ pub(crate) fn boot(
     }
     debug!(log, "lua initializing lua globals");
     let found = resty_core::find(vm);
-    let installed = protect(vm.stack(), |stack| api::install(stack, &found));
+    let installed = protect(vm.stack(), |stack| api::install(stack, &found, conf));
     debug!(log, "lua initialize the global Lua VM {:p}", vm.stack().as_ptr());
     let loaded = match installed {
         Ok(()) => resty_core::load(vm, &found),
@@ -44,6 +44,9 @@ pub(crate) fn boot(
     if let Err(text) = loaded {
         vm.close();
         return Err(BootError::RestyCore(text));
+    }
+    for (package, loader) in conf.preloads.borrow().iter() {
+        vm.preload(package, *loader);
     }
     Ok(vm)
 }

@@ -192,6 +192,23 @@ impl Stack {
         unsafe { sys::lua_pushlightuserdata(self.0, value) }
     }
 
+    /// A full userdata that holds a pointer. stack: [-0, +1, m]
+    pub(crate) fn push_userdata(self, pointer: *mut c_void) {
+        unsafe {
+            let place = sys::lua_newuserdata(self.0, size_of::<*mut c_void>());
+            place.cast::<*mut c_void>().write(pointer);
+        }
+    }
+
+    /// The pointer in what `push_userdata` has pushed; `None` for what is no full userdata of that size.
+    /// stack: [-0, +0, -]
+    pub(crate) fn userdata(self, index: c_int) -> Option<*mut c_void> {
+        if self.kind(index) != Kind::Userdata || self.raw_len(index) != size_of::<*mut c_void>() {
+            return None;
+        }
+        Some(unsafe { self.pointer(index).cast::<*mut c_void>().read() })
+    }
+
     /// A C function with the topmost `upvalues` values as its upvalues. stack: [-n, +1, m]
     pub(crate) fn push_function(self, f: Function, upvalues: c_int) {
         unsafe { sys::lua_pushcclosure(self.0, Some(f), upvalues) }

@@ -58,8 +58,7 @@ impl Drop for Wait {
 
 fn run_worker_thread(call: &Call<'_>) -> Result<core::result::Result<Refusal, Yield>> {
     let ctx = in_phase(current(call)?, Phases::YIELDABLE)?;
-    let max = MainConf::of(ctx.request).worker_thread_vm_pool_size;
-    let (pool, job) = match prepare(call, usize::try_from(max).unwrap_or(0)) {
+    let (pool, job) = match prepare(call, MainConf::of(ctx.request)) {
         Ok(ready) => ready,
         Err(refusal) => return Ok(Ok(refusal)),
     };
@@ -75,7 +74,10 @@ fn run_worker_thread(call: &Call<'_>) -> Result<core::result::Result<Refusal, Yi
 }
 
 /// Loads the module into a VM and puts the function and its arguments on the VM's stack.
-fn prepare(call: &Call<'_>, max: usize) -> core::result::Result<(ThreadPool, Job), Refusal> {
+fn prepare(
+    call: &Call<'_>,
+    conf: &'static MainConf,
+) -> core::result::Result<(ThreadPool, Job), Refusal> {
     let stack = call.stack();
     if call.count() < 3 {
         return Err("expecting at least 3 arguments".into());
@@ -85,7 +87,8 @@ fn prepare(call: &Call<'_>, max: usize) -> core::result::Result<(ThreadPool, Job
         .ok_or_else(|| Refusal(format!("thread pool {} not found", Text(name))))?;
     let module = stack.bytes(2).ok_or("module name should be a string")?;
     let function = stack.bytes(3).ok_or("function name should be a string")?;
-    let vm = vms::lend(stack, max).ok_or("no available Lua vm")?;
+    let max = usize::try_from(conf.worker_thread_vm_pool_size).unwrap_or(0);
+    let vm = vms::lend(stack, conf, max).ok_or("no available Lua vm")?;
     in_foreign_vm(|| load_function(vm.stack(), module, function))?;
     let args = call.count() - 3;
     if !vm.stack().reserve(args) {

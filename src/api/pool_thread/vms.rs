@@ -5,12 +5,14 @@ use core::cell::{Cell, RefCell};
 
 use super::run::in_foreign_vm;
 use crate::api::resty_core;
+use crate::conf::MainConf;
 use crate::nginx::{Level, Log};
 use crate::vm::function::protect;
 use crate::vm::{Stack, Vm};
 
 struct Vms {
-    idle: RefCell<Vec<Vm>>,
+    /// With the configuration they were made for, whose dictionaries they know.
+    idle: RefCell<Vec<(Vm, &'static MainConf)>>,
     /// Idle and lent ones.
     count: Cell<usize>,
 }
@@ -21,7 +23,7 @@ static VMS: Vms = Vms { idle: RefCell::new(Vec::new()), count: Cell::new(0) };
 unsafe impl Sync for Vms {}
 
 /// A VM in use, with an empty stack; dropping it gives it back.
-pub(super) struct Lent(Vm);
+pub(super) struct Lent(Vm, &'static MainConf);
 
 impl Lent {
     pub(super) fn stack(&self) -> Stack {
@@ -39,31 +41,37 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         self.stack().set_top(0);
-        VMS.idle.borrow_mut().push(self.0);
+        VMS.idle.borrow_mut().push((self.0, self.1));
     }
 }
 
 /// A VM that looks for modules where the coroutine `parent` does. `None`: `max` of them are in use.
-pub(super) fn lend(parent: Stack, max: usize) -> Option<Lent> {
-    if let Some(vm) = VMS.idle.borrow_mut().pop() {
-        return Some(Lent(vm));
+pub(super) fn lend(parent: Stack, conf: &'static MainConf, max: usize) -> Option<Lent> {
+    while let Some((vm, made_for)) = VMS.idle.borrow_mut().pop() {
+        if core::ptr::eq(made_for, conf) {
+            return Some(Lent(vm, conf));
+        }
+        VMS.count.set(VMS.count.get() - 1);
+        vm.close();
     }
     if VMS.count.get() >= max {
         return None;
     }
-    let vm = create(parent)?;
+    let vm = create(parent, conf)?;
     VMS.count.set(VMS.count.get() + 1);
-    Some(Lent(vm))
+    Some(Lent(vm, conf))
 }
 
 /// Parts of lua-resty-core that need no request.
-const PARTS: &[&[u8]] = &[b"resty.core.regex", b"resty.core.hash", b"resty.core.base64"];
+const PARTS: &[&[u8]] =
+    &[b"resty.core.regex", b"resty.core.hash", b"resty.core.base64", b"resty.core.shdict"];
 
-fn create(parent: Stack) -> Option<Vm> {
+fn create(parent: Stack, conf: &MainConf) -> Option<Vm> {
     let vm = Vm::new()?;
     vm.copy_package_paths(parent);
     let found = resty_core::find(vm);
-    let installed = protect(vm.stack(), |stack| crate::api::install_for_threads(stack, &found));
+    let installed =
+        protect(vm.stack(), |stack| crate::api::install_for_threads(stack, &found, conf));
     let loaded = installed
         .map_err(|message| String::from_utf8_lossy(&message).into_owned())
         .and_then(|()| in_foreign_vm(|| resty_core::load_parts(vm, &found, PARTS)));
@@ -78,7 +86,7 @@ fn create(parent: Stack) -> Option<Vm> {
 
 /// Closes what is not in use: the worker ends.
 pub(crate) fn close_idle() {
-    for vm in VMS.idle.take() {
+    for (vm, _) in VMS.idle.take() {
         vm.close();
     }
 }

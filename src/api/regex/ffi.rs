@@ -60,6 +60,9 @@ impl Regex {
     fn compile(pattern: &[u8], bits: u32, mode: Mode) -> Result<Box<Self>, Vec<u8>> {
         let matcher = matcher().ok_or(b"no memory")?;
         let code = compile(pattern, bits, mode)?;
+        if !matcher.make_room(&code) {
+            return Err(b"no memory".to_vec());
+        }
         if mode.wants_jit() {
             let made = u8::from(code.has_jit());
             debug!(Log::cycle(), "pcre JIT compiling result: {made}");

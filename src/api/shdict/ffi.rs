@@ -1,0 +1,326 @@
+//! The C face of `ngx.shared.DICT`, called by `resty.core.shdict`.
+//!
+//! It has no border for panics around what a call computes anew each time: the store indexes nothing
+//! unchecked, and a panic under its lock would be repaired by the next holder.
+#![allow(unsafe_code)]
+use core::ffi::{c_int, c_long, c_void};
+use core::mem::MaybeUninit;
+
+use super::layout::{BOOLEAN, NUMBER, STRING};
+use super::store::{Found, Room, Stale, StoreError, Value};
+use super::write::{Item, Shortage, When};
+use super::zone::Dict;
+use crate::api::ffi::{self, ErrOut, FfiError, Out, Rc};
+use crate::nginx::{Log, debug, log, time};
+
+impl From<StoreError> for FfiError {
+    fn from(error: StoreError) -> Self {
+        let (rc, message) = match error {
+            StoreError::NotFound => (Rc::Declined, c"not found"),
+            StoreError::Exists => (Rc::Declined, c"exists"),
+            StoreError::NoMemory => (Rc::Error, c"no memory"),
+            StoreError::NotANumber => (Rc::Error, c"not a number"),
+            StoreError::NotAList => (Rc::Error, c"value not a list"),
+            StoreError::IsAList => (Rc::Error, c"value is a list"),
+        };
+        Self { rc, message: Some(message) }
+    }
+}
+
+const NOT_READY: FfiError = FfiError::message(c"the shared dictionary is not ready yet");
+
+/// The buffer that lua-resty-core offers, or one from the heap, which it frees.
+struct Buffer {
+    data: *mut u8,
+    len: usize,
+    on_heap: bool,
+}
+
+impl Room for Buffer {
+    #[inline]
+    fn of(&mut self, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
+        if len > self.len {
+            self.free();
+            // SAFETY: nothing but memory.
+            let data = unsafe { libc::malloc(len) }.cast::<u8>();
+            if data.is_null() {
+                return None;
+            }
+            *self = Self { data, len, on_heap: true };
+        }
+        // SAFETY: [ffi-out]; the buffer has the room that `len` says.
+        Some(unsafe { core::slice::from_raw_parts_mut(self.data.cast(), len) })
+    }
+}
+
+impl Buffer {
+    fn free(&mut self) {
+        if self.on_heap {
+            // SAFETY: ours, from `malloc`.
+            unsafe { libc::free(self.data.cast()) };
+            *self = Self { data: core::ptr::null_mut(), len: 0, on_heap: false };
+        }
+    }
+}
+
+/// When something expires that lives `ttl` milliseconds; 0 and less: never.
+fn expires(ttl: c_long, now: u64) -> u64 {
+    if ttl > 0 { now.saturating_add(ttl.unsigned_abs()) } else { 0 }
+}
+
+/// `dict:get(key)`, `dict:get_stale(key)`
+///
+/// # Safety
+/// `zone` comes from `udata_to_zone`; `key` holds `key_len` bytes; `*str_value_buf` has the room that
+/// `*str_value_len` says; see [`Out`] for the rest.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_get(
+    zone: *mut c_void,
+    key: *const u8,
+    key_len: usize,
+    value_type: Out<c_int>,
+    str_value_buf: Out<*mut u8>,
+    str_value_len: Out<usize>,
+    num_value: Out<f64>,
+    user_flags: Out<c_int>,
+    get_stale: c_int,
+    is_stale: Out<c_int>,
+    err: ErrOut,
+) -> c_int {
+    ffi::call(Some(&err), || {
+        err.set(core::ptr::null());
+        // SAFETY: the caller's contract.
+        let (dict, key) = unsafe { (Dict::of(zone), ffi::bytes(key, key_len)) };
+        let dict = dict.ok_or(NOT_READY)?;
+        debug!(
+            Log::cycle(),
+            "fetching key \"{}\" in shared dict \"{}\"",
+            log::Text(key),
+            log::Text(dict.name())
+        );
+        let store = dict.store().ok_or(NOT_READY)?;
+        let stale = if get_stale != 0 { Stale::Accept } else { Stale::Refuse };
+        let mut buffer =
+            Buffer { data: str_value_buf.get(), len: str_value_len.get(), on_heap: false };
+        let found = store.get(key, stale, time::now_msec(), &mut buffer);
+        let found = match found {
+            Ok(Some(found)) if matches!(found.value, Found::String(_)) => found,
+            other => {
+                buffer.free();
+                let Some(found) = other? else {
+                    value_type.set(0);
+                    return Ok(Rc::Ok);
+                };
+                found
+            }
+        };
+        user_flags.set(found.flags.cast_signed());
+        if stale == Stale::Accept {
+            is_stale.set(found.stale.into());
+        }
+        match found.value {
+            Found::Number(number) => {
+                value_type.set(NUMBER.into());
+                str_value_len.set(8);
+                num_value.set(number);
+            }
+            Found::String(len) => {
+                value_type.set(STRING.into());
+                str_value_buf.set(buffer.data);
+                str_value_len.set(len);
+            }
+            Found::Boolean(truth) => {
+                value_type.set(BOOLEAN.into());
+                if str_value_len.get() == 0 {
+                    return Err(Rc::Error.into());
+                }
+                // SAFETY: [ffi-out]
+                unsafe { *str_value_buf.get() = truth.into() };
+            }
+        }
+        Ok(Rc::Ok)
+    })
+}
+
+/// `op` of `ngx_http_lua_ffi_shdict_store`.
+const ADD: c_int = 1;
+const REPLACE: c_int = 2;
+const SAFE: c_int = 4;
+
+/// `dict:set(key, value, ttl?, flags?)`, `add`, `replace`, `delete`, and their safe kin.
+///
+/// # Safety
+/// As for `get`; a string value has `str_value_len` bytes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_store(
+    zone: *mut c_void,
+    op: c_int,
+    key: *const u8,
+    key_len: usize,
+    value_type: c_int,
+    str_value_buf: *const u8,
+    str_value_len: usize,
+    num_value: f64,
+    exptime: c_long,
+    user_flags: c_int,
+    errmsg: ErrOut,
+    forcible: Out<c_int>,
+) -> c_int {
+    ffi::call(Some(&errmsg), || {
+        forcible.set(0);
+        // SAFETY: the caller's contract.
+        let (store, key) = unsafe { (Dict::of(zone), ffi::bytes(key, key_len)) };
+        let store = store.and_then(Dict::store).ok_or(NOT_READY)?;
+        let now = time::now_msec();
+        let value = match value_type {
+            // SAFETY: the caller's contract.
+            4 => Value::String(unsafe { ffi::bytes(str_value_buf, str_value_len) }),
+            3 => Value::Number(num_value),
+            1 => Value::Boolean(num_value != 0.0),
+            0 if op & (ADD | REPLACE) != 0 => {
+                return Err(FfiError::message(c"attempt to add or replace nil values"));
+            }
+            0 => {
+                store.delete(key, now);
+                return Ok(Rc::Ok);
+            }
+            _ => return Err(FfiError::message(c"unsupported value type")),
+        };
+        let when = match op {
+            op if op & REPLACE != 0 => When::IfPresent,
+            op if op & ADD != 0 => When::IfAbsent,
+            _ => When::Always,
+        };
+        let shortage = if op & SAFE != 0 { Shortage::Fail } else { Shortage::Evict };
+        let flags = user_flags.cast_unsigned();
+        let item = Item { key, value, flags, expires: expires(exptime, now) };
+        let stored = store.set(item, when, shortage, now);
+        if stored.forcible {
+            forcible.set(1);
+        }
+        stored.result?;
+        Ok(Rc::Ok)
+    })
+}
+
+/// `dict:incr(key, value, init?, init_ttl?)`; `value` carries the step in and the sum out.
+///
+/// # Safety
+/// As for `get`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_incr(
+    zone: *mut c_void,
+    key: *const u8,
+    key_len: usize,
+    value: Out<f64>,
+    err: ErrOut,
+    has_init: c_int,
+    init: f64,
+    init_ttl: c_long,
+    forcible: Out<c_int>,
+) -> c_int {
+    ffi::call(Some(&err), || {
+        forcible.set(0);
+        // SAFETY: the caller's contract.
+        let (store, key) = unsafe { (Dict::of(zone), ffi::bytes(key, key_len)) };
+        let store = store.and_then(Dict::store).ok_or(NOT_READY)?;
+        let now = time::now_msec();
+        let init = (has_init != 0).then(|| (init, expires(init_ttl, now)));
+        let stored = store.incr(key, value.get(), init, now);
+        if stored.forcible {
+            forcible.set(1);
+        }
+        value.set(stored.result?);
+        Ok(Rc::Ok)
+    })
+}
+
+/// `dict:flush_all()`
+///
+/// # Safety
+/// As for `get`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_flush_all(zone: *mut c_void) -> c_int {
+    ffi::call(None, || {
+        // SAFETY: the caller's contract.
+        let store = unsafe { Dict::of(zone) }.and_then(Dict::store).ok_or(NOT_READY)?;
+        store.flush_all(time::now_msec());
+        Ok(Rc::Ok)
+    })
+}
+
+/// `dict:ttl(key)` in milliseconds: 0 for a key that never expires, negative if its time is over.
+///
+/// # Safety
+/// As for `get`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_get_ttl(
+    zone: *mut c_void,
+    key: *const u8,
+    key_len: usize,
+) -> c_long {
+    // SAFETY: the caller's contract.
+    let (store, key) = unsafe { (Dict::of(zone), ffi::bytes(key, key_len)) };
+    let not_found = c_long::from(c_int::from(Rc::Declined));
+    match store.and_then(Dict::store).and_then(|store| store.expires(key)) {
+        None => not_found,
+        Some(0) => 0,
+        Some(expires) => match expires.wrapping_sub(time::now_msec()).cast_signed() {
+            // Reference: five milliseconds after its time a key is "not found".
+            ttl if ttl == not_found => ttl - 1,
+            ttl => ttl,
+        },
+    }
+}
+
+/// `dict:expire(key, ttl)`
+///
+/// # Safety
+/// As for `get`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_set_expire(
+    zone: *mut c_void,
+    key: *const u8,
+    key_len: usize,
+    exptime: c_long,
+) -> c_int {
+    ffi::call(None, || {
+        // SAFETY: the caller's contract.
+        let (store, key) = unsafe { (Dict::of(zone), ffi::bytes(key, key_len)) };
+        let store = store.and_then(Dict::store).ok_or(NOT_READY)?;
+        let found = store.set_expires(key, expires(exptime, time::now_msec()));
+        Ok(if found { Rc::Ok } else { Rc::Declined })
+    })
+}
+
+/// `dict:capacity()`
+///
+/// # Safety
+/// As for `get`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_capacity(zone: *mut c_void) -> usize {
+    // SAFETY: the caller's contract.
+    let store = unsafe { Dict::of(zone) }.and_then(Dict::store);
+    store.map_or(0, |store| store.slab.size())
+}
+
+/// `dict:free_space()`
+///
+/// # Safety
+/// As for `get`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_free_space(zone: *mut c_void) -> usize {
+    // SAFETY: the caller's contract.
+    let store = unsafe { Dict::of(zone) }.and_then(Dict::store);
+    store.map_or(0, |store| store.lock().store.slab.free_bytes())
+}
+
+/// The zone behind the userdata in a dictionary's table.
+///
+/// # Safety
+/// `userdata` is null or what `install` has put there.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_udata_to_zone(userdata: *mut c_void) -> *mut c_void {
+    // SAFETY: the caller's contract.
+    unsafe { userdata.cast::<*mut c_void>().as_ref() }.map_or(core::ptr::null_mut(), |zone| *zone)
+}

@@ -1,0 +1,7 @@
+//! The store against a model of it, in zones of nginx's own allocator.
+#![allow(unsafe_code, clippy::unwrap_used)]
+mod crash;
+mod host;
+mod model;
+mod property;
+mod store;
