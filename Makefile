@@ -30,13 +30,14 @@ MODULE := $(NGINX_BUILD_DIR)/ngx_http_lua_module.so
 unexport NGINX
 export NGINX_SOURCE_DIR NGINX_BUILD_DIR NGINX_CORE_SRC CARGO_TARGET_DIR
 # What t/ and the tests of the built module run with.
-TEST_ENV = TEST_NGINX_BINARY="$(NGINX_BINARY)" TEST_NGINX_LOAD_MODULES="$(MODULE)"
+TEST_ENV = TEST_NGINX_BINARY="$(NGINX_BINARY)" TEST_NGINX_LOAD_MODULES="$(MODULE)" \
+	TEST_NGINX_FIXTURE="$(NGINX_BUILD_DIR)/fixture"
 
-# Every tests/*.rs but the suite, which needs nginx; a test is a file there or a folder with a main.rs.
-RUST_TESTS = $(filter-out suite,$(notdir $(basename $(wildcard tests/*.rs)) $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
+# Every tests/*.rs but the suite and fuzz, which need nginx; a test is a file there or a folder with a main.rs.
+RUST_TESTS = $(filter-out suite fuzz,$(notdir $(basename $(wildcard tests/*.rs)) $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check unit tidy test suite smoke bench memcheck soak bless ci setup setup-% clean
+.PHONY: help run build check unit tidy test suite smoke fuzz bench memcheck soak bless ci setup setup-% clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,16 +77,25 @@ else
 test: suite
 endif
 
-suite: build
+suite: build fixture
 	$(TEST_ENV) $(CARGO) test --test suite -- $(T)
 
 smoke: build ## Start every example of nginx-conf/ and check its answers
 	@tools/smoke "$(NGINX_BINARY)" "$(MODULE)"
 
+fuzz: build ## SECONDS=60 of random requests, calls and texts; FUZZ_SEED repeats what failed
+	FUZZ_SECONDS=$(or $(SECONDS),60) $(TEST_ENV) $(CARGO) test --test fuzz
+	FUZZ_SECONDS=2 $(CARGO) test --lib -- fuzz conf::block nginx::raw_header
+
 bench: build setup-bench ## Instructions a request: floor, C, ours. BENCH=hello selects rows, BLESS=1 rewrites README
 	BENCH_NGINX="$(NGINX_BINARY)" BENCH_MODULES="$(MODULE)" $(CARGO) bench --bench instructions -- $(if $(BENCH),"$(BENCH)")
 
-memcheck: build setup-memcheck ## t/ under valgrind's memcheck. T= as for test
+# C modules that t/ loads beside the module.
+.PHONY: fixture
+fixture: setup
+	@tools/fixture "$(NGINX_SOURCE_DIR)" "$(NGINX_BUILD_DIR)"
+
+memcheck: build fixture setup-memcheck ## t/ under valgrind's memcheck. T= as for test
 	$(TEST_ENV) TEST_NGINX_USE_VALGRIND=1 $(CARGO) test --test suite -- $(T)
 
 soak: build setup-soak ## SECONDS=600 of mixed load with client aborts and HUPs
@@ -94,9 +104,10 @@ soak: build setup-soak ## SECONDS=600 of mixed load with client aborts and HUPs
 bless: setup ## Rewrite the tables in docs/ from the source
 	$(if $(wildcard tests/docs.rs),BLESS=1 $(CARGO) test --test docs,@echo "nothing to rewrite yet")
 
-ci: ## What CI runs: test, t/ and smoke with nginx 1.28, a ./configure build, a clean tree
+ci: ## What CI runs: test, t/ and smoke with nginx 1.28, fuzz, a ./configure build, a clean tree
 	@$(MAKE) --no-print-directory test NGINX=debian T=
 	@$(MAKE) --no-print-directory suite smoke NGINX=1.28 T=
+	@$(MAKE) --no-print-directory fuzz NGINX=debian SECONDS=20
 	@$(MAKE) --no-print-directory configure-check NGINX=1.28
 	@$(MAKE) --no-print-directory build NGINX=debian
 	@tools/clean-tree

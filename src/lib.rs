@@ -14,6 +14,8 @@
 pub(crate) mod api;
 pub(crate) mod conf;
 pub(crate) mod coroutine;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod module;
 pub(crate) mod nginx;
 pub(crate) mod phase;

@@ -233,7 +233,9 @@ fn tracked_files() -> Vec<PathBuf> {
 
 fn domains() -> BTreeSet<String> {
     let Ok(entries) = fs::read_dir(root().join("src/api")) else { return BTreeSet::new() };
-    let names = entries.map(|e| stem(&e.expect("a folder entry").path()));
+    let paths = entries.map(|e| e.expect("a folder entry").path());
+    // The header for other modules is no domain.
+    let names = paths.filter(|path| !has_extension(path, "h")).map(|path| stem(&path));
     names.filter(|name| !API_KIT.contains(&name.as_str())).collect()
 }
 

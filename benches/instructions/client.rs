@@ -24,8 +24,13 @@ impl Client {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        let Row { request: target, headers, .. } = row;
-        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        let Row { request: target, headers, body, .. } = row;
+        let (method, length) = match body.len() {
+            0 => ("GET", String::new()),
+            length => ("POST", format!("Content-Length: {length}\r\n")),
+        };
+        let request =
+            format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n{body}");
         let request = request.into_bytes();
         Ok(Self { stream: BufReader::new(stream), request })
     }

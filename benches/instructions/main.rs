@@ -10,7 +10,9 @@
 //! part of their name.
 
 mod client;
+mod peer;
 mod rows;
+mod rows_over_hello;
 mod server;
 
 use std::collections::HashMap;
@@ -24,7 +26,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use crate::client::Response;
-use crate::rows::{FLOORS, ROWS, Row};
+use crate::rows::{FLOORS, Row};
 use crate::server::{Run, Side};
 
 /// Requests of the shorter run: enough for LuaJIT to have compiled what it will compile.
@@ -47,7 +49,9 @@ type Runs = HashMap<Job, io::Result<Run>>;
 
 struct Line {
     row: &'static Row,
-    floor: u64,
+    /// What nginx alone, or the row below, costs each module.
+    their_floor: u64,
+    our_floor: u64,
     theirs: Option<u64>,
     ours: u64,
 }
@@ -55,8 +59,8 @@ struct Line {
 impl Line {
     /// Our cost above the floor as a part of theirs.
     fn ratio(&self) -> Option<f64> {
-        let above = |cost: u64| cost as f64 - self.floor as f64;
-        Some(above(self.ours) / above(self.theirs?))
+        let above = |cost: u64, floor: u64| cost as f64 - floor as f64;
+        Some(above(self.ours, self.our_floor) / above(self.theirs?, self.their_floor))
     }
 
     fn is_missed(&self) -> bool {
@@ -76,8 +80,7 @@ fn main() -> ExitCode {
 
 fn bench() -> io::Result<()> {
     let wanted: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
-    let rows: Vec<&'static Row> = ROWS
-        .iter()
+    let rows: Vec<&'static Row> = rows::all()
         .filter(|row| wanted.is_empty() || wanted.iter().any(|part| row.name.contains(part)))
         .collect();
     if rows.is_empty() {
@@ -94,7 +97,10 @@ fn bench() -> io::Result<()> {
     }
 
     let mut tasks: Vec<(&Row, &Side)> = FLOORS.iter().map(|row| (row, &floor)).collect();
-    for row in &rows {
+    let all: Vec<&Row> = rows::all()
+        .filter(|row| rows.iter().any(|wanted| wanted.name == row.name || wanted.over == row.name))
+        .collect();
+    for row in &all {
         tasks.extend(theirs.iter().map(|side| (*row, side)));
         tasks.push((row, &ours));
     }
@@ -104,8 +110,8 @@ fn bench() -> io::Result<()> {
     for row in FLOORS {
         floors.insert(row.name, cost(&mut runs, row, &floor)?.0);
     }
-    let mut lines = Vec::new();
-    for row in rows {
+    let mut costs = HashMap::new();
+    for row in all {
         let (our_cost, our_response) = cost(&mut runs, row, &ours)?;
         let their_cost = match &theirs {
             Some(side) => {
@@ -115,9 +121,17 @@ fn bench() -> io::Result<()> {
             }
             None => None,
         };
-        let floor = floors.get(row.floor).copied().unwrap_or_default();
-        lines.push(Line { row, floor, theirs: their_cost, ours: our_cost });
+        costs.insert(row.name, (their_cost, our_cost));
     }
+    let line = |row: &'static Row| {
+        let (theirs, ours) = costs[row.name];
+        let (their_floor, our_floor) = match costs.get(row.over) {
+            Some((below, ours)) => (below.unwrap_or_default(), *ours),
+            None => (floors[row.floor], floors[row.floor]),
+        };
+        Line { row, their_floor, our_floor, theirs, ours }
+    };
+    let lines: Vec<Line> = rows.into_iter().map(line).collect();
 
     let table = table(&lines);
     println!("{table}");
@@ -150,6 +164,8 @@ fn run_all(nginx: &Path, tasks: &[(&'static Row, &Side)]) -> io::Result<Runs> {
         None => thread::available_parallelism()?.get(),
     };
 
+    let tls = peer::TlsPeer::start(nginx, &scratch.join("tls"))?;
+    let peers = server::Peers { plain: peer::start()?, tls: tls.port };
     let queue = Mutex::new(tasks.iter().flat_map(|task| [(task, true), (task, false)]).enumerate());
     let runs = Mutex::new(Runs::new());
     thread::scope(|scope| {
@@ -158,7 +174,7 @@ fn run_all(nginx: &Path, tasks: &[(&'static Row, &Side)]) -> io::Result<Runs> {
                 while let Some((number, (&(row, side), long))) = next(&queue) {
                     let requests = WARM_UP + if long { MEASURED } else { 0 };
                     let dir = scratch.join(number.to_string());
-                    let run = server::run(nginx, side, row, requests, &dir);
+                    let run = server::run(nginx, side, row, requests, &dir, peers);
                     let job = Job { row: row.name, side: side.name, long };
                     runs.lock().expect("no thread panics").insert(job, run);
                 }
@@ -207,7 +223,11 @@ fn table(lines: &[Line]) -> String {
             None => "–".into(),
         };
         let (name, target) = (line.row.name, line.row.target);
-        let (floor, ours) = (thousands(line.floor), thousands(line.ours));
+        let floor = match line.row.over {
+            "" => thousands(line.our_floor),
+            below => below.to_owned(),
+        };
+        let ours = thousands(line.ours);
         let _ = writeln!(table, "| {name} | {floor} | {theirs} | {ours} | {ratio} | {target} |");
     }
     table

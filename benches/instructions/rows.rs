@@ -14,11 +14,15 @@ pub(crate) struct Row {
     pub(crate) request: &'static str,
     /// More lines of the request's header.
     pub(crate) headers: &'static str,
+    /// The body of a POST request; a GET if it is empty.
+    pub(crate) body: &'static str,
     /// The name of the floor it is compared with.
     pub(crate) floor: &'static str,
+    /// The name of a row that takes the floor's place: each module is measured above its own.
+    pub(crate) over: &'static str,
 }
 
-const NONE: Row = Row {
+pub(crate) const NONE: Row = Row {
     name: "",
     target: 0.7,
     http: "",
@@ -26,7 +30,9 @@ const NONE: Row = Row {
     file: "",
     request: "/t",
     headers: "",
+    body: "",
     floor: "return 200",
+    over: "",
 };
 
 /// With `Host`, fifteen headers.
@@ -39,8 +45,6 @@ const FOURTEEN_HEADERS: &str = "\
     Sec-Fetch-Site: same-origin\r\nCache-Control: no-cache\r\nPragma: no-cache\r\n\
     X-Forwarded-For: 192.0.2.1\r\nX-Request-Id: 7b2c9a\r\n";
 
-const DICT: &str = "lua_shared_dict dict 1m;";
-
 const FLOOR: Row = Row { name: "return 200", location: "return 200 'hello\n';", ..NONE };
 
 /// What rows are compared with: a response made by nginx alone, to a request like theirs.
@@ -50,7 +54,14 @@ pub(crate) const FLOORS: &[Row] = &[
     Row { name: "return 302", location: "return 302 /elsewhere;", ..NONE },
 ];
 
-pub(crate) const ROWS: &[Row] = &[
+const DICT: &str = "lua_shared_dict dict 1m;";
+
+/// Every row.
+pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(crate::rows_over_hello::ROWS)
+}
+
+const ROWS: &[Row] = &[
     Row { name: "empty chunk", location: "content_by_lua_block { }", ..NONE },
     Row {
         name: "hello",
@@ -87,6 +98,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "sleep(0)",
+        target: 0.9,
         location: r#"content_by_lua_block { ngx.sleep(0) ngx.say("hello") }"#,
         ..NONE
     },
@@ -256,6 +268,103 @@ pub(crate) const ROWS: &[Row] = &[
         ..NONE
     },
     Row {
+        name: "thread.spawn + wait",
+        target: 0.6,
+        location: r#"
+            content_by_lua_block {
+                local thread = ngx.thread
+                local ok, answer = thread.wait(thread.spawn(function () return "hello" end))
+                ngx.say(answer)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 threads waited for together",
+        target: 0.6,
+        location: r#"
+            content_by_lua_block {
+                local thread, threads = ngx.thread, {}
+                for i = 1, 10 do
+                    threads[i] = thread.spawn(function () ngx.sleep(0) return i end)
+                end
+                local sum = 0
+                for i = 1, 10 do
+                    local ok, n = thread.wait(unpack(threads))
+                    sum = sum + n
+                    table.remove(threads, 1)
+                end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "coroutine.wrap, 10 × yield",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local next = coroutine.wrap(function ()
+                    for i = 1, 10 do coroutine.yield(i) end
+                end)
+                local sum = 0
+                for i = 1, 10 do sum = sum + next() end
+                ngx.say(sum)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "coroutine.create, resume",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local ok, answer = coroutine.resume(coroutine.create(function (a) return a end), "hello")
+                ngx.say(answer)
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "timer.at(0)",
+        target: 0.4,
+        location: r#"
+            content_by_lua_block {
+                ngx.timer.at(0, function () end)
+                ngx.say("hello")
+            }"#,
+        ..NONE
+    },
+    // A request for each tick, which it waits for.
+    Row {
+        name: "timer.every, a tick",
+        target: 0.6,
+        http: r#"
+            init_worker_by_lua_block {
+                ticks = require "ngx.semaphore".new()
+                ngx.timer.every(0.001, function ()
+                    if ticks:count() < 0 then ticks:post() end
+                end)
+            }"#,
+        location: "content_by_lua_block { ngx.say(ticks:wait(1)) }",
+        ..NONE
+    },
+    Row {
+        name: "semaphore post + wait",
+        target: 0.6,
+        http: r#"init_by_lua_block { sem = require "ngx.semaphore".new() }"#,
+        location: r#"
+            content_by_lua_block {
+                local waiter = ngx.thread.spawn(function () return sem:wait(1) end)
+                sem:post()
+                ngx.say(select(2, ngx.thread.wait(waiter)))
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "semaphore post + wait at once",
+        target: 0.9,
+        http: r#"init_by_lua_block { sem = require "ngx.semaphore".new() }"#,
+        location: r#"
+            content_by_lua_block {
+                sem:post()
+                ngx.say(sem:wait(1))
         name: "20 × re.match",
         target: 0.9,
         location: r#"
@@ -350,6 +459,94 @@ pub(crate) const ROWS: &[Row] = &[
         ..NONE
     },
     Row {
+        name: "connect, PING, close",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("PING\r\n")
+                ngx.say(socket:receive())
+                socket:close()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 × PING",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                local line
+                for i = 1, 10 do
+                    socket:send("PING\r\n")
+                    line = socket:receive()
+                end
+                ngx.say(line)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × receive line",
+        target: 0.4,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("LINES\r\n")
+                local length = 0
+                for i = 1, 20 do
+                    length = length + #socket:receive()
+                end
+                ngx.say(length)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "20 × receiveuntil",
+        target: 0.4,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("LINES\r\n")
+                local length, read = 0, socket:receiveuntil("\r\n")
+                for i = 1, 20 do
+                    length = length + #read()
+                end
+                ngx.say(length)
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "receive of 64 KB",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                socket:send("BLOCK\r\n")
+                ngx.say(#socket:receive(65536))
+                socket:setkeepalive()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "pool hit",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", PEER_PORT)
+                ngx.say(socket:setkeepalive())
+            }"#,
+        ..NONE
+    },
+    Row {
         name: "100 × shdict get",
         http: DICT,
         location: r#"
@@ -434,6 +631,36 @@ pub(crate) const ROWS: &[Row] = &[
                 for i = 1, 10000 do ngx.shared.dict:set("key" .. i, i) end
             }"#,
         location: r#"content_by_lua_block { ngx.say(#ngx.shared.dict:get_keys(100)) }"#,
+        ..NONE
+    },
+    Row {
+        name: "10 × udp echo",
+        target: 0.8,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.udp()
+                socket:setpeername("127.0.0.1", PEER_PORT)
+                local data
+                for i = 1, 10 do
+                    socket:send("hello")
+                    data = socket:receive()
+                end
+                ngx.say(data)
+                socket:close()
+            }"#,
+        ..NONE
+    },
+    Row {
+        name: "TLS handshake with a session",
+        target: 0.9,
+        location: r#"
+            content_by_lua_block {
+                local socket = ngx.socket.tcp()
+                socket:connect("127.0.0.1", TLS_PEER_PORT)
+                package.session = socket:sslhandshake(package.session)
+                ngx.say(type(package.session))
+                socket:close()
+            }"#,
         ..NONE
     },
 ];

@@ -11,6 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, Response};
+use crate::peer;
 use crate::rows::Row;
 
 /// One of the things compared, as `load_module` lines.
@@ -26,11 +27,25 @@ pub(crate) struct Run {
     pub(crate) response: Response,
 }
 
+/// The ports of the servers that rows talk to.
+#[derive(Clone, Copy)]
+pub(crate) struct Peers {
+    pub(crate) plain: u16,
+    pub(crate) tls: u16,
+}
+
 /// Answers `requests` requests in a fresh folder `dir`.
-pub(crate) fn run(nginx: &Path, side: &Side, row: &Row, requests: u64, dir: &Path) -> Result<Run> {
+pub(crate) fn run(
+    nginx: &Path,
+    side: &Side,
+    row: &Row,
+    requests: u64,
+    dir: &Path,
+    peers: Peers,
+) -> Result<Run> {
     fs::create_dir_all(dir)?;
     let port = free_port();
-    fs::write(dir.join("nginx.conf"), configuration(side, row, port))?;
+    fs::write(dir.join("nginx.conf"), configuration(side, row, port, peers))?;
     fs::write(dir.join("row.lua"), row.file)?;
 
     let mut server = Server::start(nginx, dir)?;
@@ -59,10 +74,12 @@ fn free_port() -> u16 {
     }
 }
 
-fn configuration(side: &Side, row: &Row, port: u16) -> String {
+fn configuration(side: &Side, row: &Row, port: u16, peers: Peers) -> String {
     let modules: String =
         side.modules.iter().map(|path| format!("load_module {};\n", path.display())).collect();
-    let Row { http, location, .. } = row;
+    let http = row.http;
+    let location = row.location.replace(peer::TLS_PORT, &peers.tls.to_string());
+    let location = location.replace(peer::PORT, &peers.plain.to_string());
     format!(
         "{modules}
         daemon off;

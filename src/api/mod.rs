@@ -10,6 +10,7 @@ pub(crate) mod ctx;
 pub(crate) mod ffi;
 pub(crate) mod location;
 pub(crate) mod log;
+mod module_api;
 pub(crate) mod ndk;
 pub(crate) mod output;
 pub(crate) mod pipe;

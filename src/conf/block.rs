@@ -96,6 +96,7 @@ pub(crate) fn line_feeds(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::{Random, rounds};
 
     #[test]
     fn ends_at_the_matching_brace() {
@@ -140,18 +141,52 @@ mod tests {
 
     #[test]
     fn any_bytes_are_read_without_a_panic() {
-        let alphabet = b"{}[]=-\"'\\z\n a";
-        let mut seed = 1u64;
-        for _ in 0..20_000 {
-            let text: Vec<u8> = (0..24)
-                .map(|_| {
-                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    alphabet[(seed >> 33) as usize % alphabet.len()]
-                })
-                .collect();
+        rounds(|random| {
+            let text = random.bytes(60, b"{}[]=-\"'\\z\n a");
             if let Ok(len) = code_len(&text) {
                 assert_eq!(text[len], b'}');
             }
+        });
+    }
+
+    /// A piece of Lua code whose braces pair.
+    fn piece(random: &mut Random, depth: usize) -> Vec<u8> {
+        let mut inside = random.bytes(8, b"{}[]=-'\" ");
+        match random.below(7) {
+            0 => {
+                inside.retain(|b| !b"\"\\\n".contains(b));
+                [b"\"", &*inside, b"\\\"}\""].concat()
+            }
+            1 => {
+                inside.retain(|b| !b"'\\\n".contains(b));
+                [b"'", &*inside, b"{\\\n'"].concat()
+            }
+            2 => {
+                inside.retain(|b| !b"\n[".contains(b));
+                [b"--", &*inside, b"\n"].concat()
+            }
+            kind @ 3..5 => {
+                let level = vec![b'='; random.below(3)];
+                inside.retain(|b| *b != b']');
+                let start: &[u8] = if kind == 3 { b"[" } else { b" --[" };
+                [start, &*level, b"[}", &*inside, b"]", &*level, b"]"].concat()
+            }
+            5 if depth < 4 => [b"{", &*code(random, depth + 1), b" }"].concat(),
+            _ => b" local a = t[1] - 2\n".to_vec(),
         }
+    }
+
+    fn code(random: &mut Random, depth: usize) -> Vec<u8> {
+        (0..random.below(6)).flat_map(|_| piece(random, depth)).collect()
+    }
+
+    #[test]
+    fn code_of_any_pieces_ends_where_its_brace_is() {
+        rounds(|random| {
+            let code = code(random, 0);
+            let text = [&*code, b" }", &random.bytes(10, b"}]'\"")].concat();
+            let shown = String::from_utf8_lossy(&text);
+            assert_eq!(code_len(&text), Ok(code.len() + 1), "{shown}");
+        });
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod tls;
 
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ptr::NonNull;
+use std::ffi::CString;
 use std::rc::Rc;
 
 pub(crate) use chunk::Chunk;
@@ -25,7 +26,7 @@ use crate::nginx::shm::Zones;
 use crate::nginx::sys::{self, ngx_flag_t, ngx_int_t, ngx_uint_t};
 use crate::nginx::system_resolver::SystemResolver;
 use crate::nginx::{Phase, Phases, Request, process, slot};
-use crate::vm::Vm;
+use crate::vm::{Function, Vm};
 
 /// nginx's mark of a value that no directive has set.
 const UNSET: ngx_int_t = -1;
@@ -63,6 +64,8 @@ pub(crate) struct MainConf {
     pub(crate) init: ChunkSlot,
     pub(crate) init_worker: ChunkSlot,
     pub(crate) exit_worker: ChunkSlot,
+    /// What other modules let `require` find.
+    pub(crate) preloads: RefCell<Vec<(CString, Function)>>,
     /// `lua_capture_error_log`.
     pub(crate) tap: Option<Box<Tap>>,
     /// The phases that some location has Lua for.
@@ -102,6 +105,7 @@ impl MainConf {
             init: None,
             init_worker: None,
             exit_worker: None,
+            preloads: RefCell::default(),
             tap: None,
             used: Cell::new(Phases::NONE),
             postponed: Cell::new(Phases::NONE),
@@ -163,9 +167,14 @@ impl MainConf {
         if let Some(matcher) = self.matcher.get() {
             return Some(Rc::clone(matcher));
         }
-        let limit = u32::try_from(self.regex_match_limit).unwrap_or(u32::MAX);
-        let matcher = Rc::new(Matcher::new(limits(limit))?);
+        let matcher = Rc::new(self.new_matcher(limits)?);
         Some(Rc::clone(self.matcher.get_or_init(|| matcher)))
+    }
+
+    /// One that is nobody else's.
+    pub(crate) fn new_matcher(&self, limits: fn(u32) -> Limits) -> Option<Matcher> {
+        let limit = u32::try_from(self.regex_match_limit).unwrap_or(u32::MAX);
+        Matcher::new(limits(limit))
     }
 
     pub(crate) fn uses(&self, phase: Phase) -> bool {
@@ -309,6 +318,17 @@ impl LocConf {
         inherit(&mut self.use_default_type, outer.use_default_type, 1);
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
         inherit(&mut self.need_request_body, outer.need_request_body, 0);
+    }
+
+    /// Fills in what no directive of the `http` level has set, once everything has been inherited from it: Lua
+    /// that runs outside of requests runs there.
+    pub(crate) fn complete_http_level(cf: Config) -> Result<(), setters::ConfError> {
+        // SAFETY: [conf-callback]; made by `create`, and nobody holds it now.
+        let conf = unsafe { &mut *cf.conf(ConfLevel::Location).cast::<Self>() };
+        conf.inherit(&Self::new());
+        #[cfg(ngx_feature = "http_ssl")]
+        conf.tls.make(cf)?;
+        Ok(())
     }
 
     /// Makes OpenSSL's context, or takes that of the outer level.

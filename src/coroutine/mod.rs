@@ -5,6 +5,7 @@
 pub(crate) mod context;
 pub(crate) mod ending;
 mod family;
+pub(crate) mod foreign;
 pub(crate) mod lease;
 pub(crate) mod recycle;
 pub(crate) mod scheduler;
@@ -15,6 +16,7 @@ pub(crate) use context::{
     BodyWait, Leave, RequestCtx, current, current_or, disabled, in_phase, request_of,
 };
 pub(crate) use ending::Ending;
+pub(crate) use foreign::Foreign;
 pub(crate) use scheduler::Run;
 pub(crate) use suspension::{Suspension, Waker};
 pub(crate) use task::{Co, Role, Status};

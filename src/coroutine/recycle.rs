@@ -95,6 +95,7 @@ pub(super) fn give(ctx: &RequestCtx, co: Co, max: usize) {
 }
 
 fn clear(co: &Coroutine) {
+    co.disclaim();
     co.ctx.set(None);
     co.parent.set(None);
     co.children.set(0);

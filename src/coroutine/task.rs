@@ -5,6 +5,7 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 
 use super::context::RequestCtx;
+use super::foreign::Foreign;
 use super::suspension::Suspension;
 use crate::vm::{Stack, Thread};
 
@@ -59,6 +60,8 @@ pub(crate) struct Coroutine {
     /// An error of a wrapped child that is to be raised here.
     pub(super) propagates: Cell<bool>,
     pub(super) waiting: Cell<Option<Box<dyn Suspension>>>,
+    /// What other modules hold of it.
+    pub(super) foreign: Cell<Option<&'static Foreign>>,
     /// Values on its stack for the next resume.
     pub(super) results: Cell<i32>,
     /// The next one that is ready to run.
@@ -67,6 +70,15 @@ pub(crate) struct Coroutine {
     pub(super) next: Cell<Option<Co>>,
     /// The one before it of the same request.
     pub(super) previous: Cell<Option<Co>>,
+}
+
+impl Coroutine {
+    /// What other modules hold of it leads nowhere from now on.
+    pub(super) fn disclaim(&self) {
+        if let Some(foreign) = self.foreign.take() {
+            foreign.forget();
+        }
+    }
 }
 
 /// A handle to a coroutine, which lives as long as its request's context ([ctx-owns-threads]).
@@ -85,6 +97,7 @@ impl Co {
             awaited: Cell::new(false),
             propagates: Cell::new(false),
             waiting: Cell::new(None),
+            foreign: Cell::new(None),
             results: Cell::new(0),
             next_ready: Cell::new(None),
             next: Cell::new(None),
@@ -121,6 +134,7 @@ impl Co {
     }
 
     pub(super) fn free(self) {
+        self.disclaim();
         // SAFETY: made by `new`; the owner frees it once.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }

@@ -97,6 +97,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     let conf = MainConf::being_read(cf);
     let ready = guard(None, || {
         add_handlers(cf, conf)?;
+        LocConf::complete_http_level(cf).ok()?;
         start_vm(cf, conf)
     });
     if ready.is_some() { sys::OK } else { sys::ERROR }

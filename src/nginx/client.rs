@@ -67,8 +67,9 @@ pub(crate) fn check(r: Request) -> Result<(), isize> {
         }
         let read = (*c).read;
         match n {
-            1.. => return Ok(()),
-            0 => {}
+            // A TLS client says good-bye before it goes.
+            1.. if (*c).ssl.is_null() || (*read).pending_eof() == 0 => return Ok(()),
+            0.. => {}
             _ if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
             _ => (*read).set_error(1),
         }

@@ -68,10 +68,13 @@ fn tie(fd: i32, peer: &Address, local: Option<&Address>, log: Log) -> Result<(),
         }
         // Without a name of its own a unix socket could not be answered: Linux makes one up.
         None if peer.is_unix() => {
-            let family = libc::AF_UNIX as libc::sa_family_t;
             let len = size_of::<libc::sa_family_t>() as libc::socklen_t;
-            // SAFETY: an address without a path.
-            unsafe { libc::bind(fd, (&raw const family).cast(), len) }
+            // SAFETY: plain integers; an address without a path.
+            unsafe {
+                let mut address: libc::sockaddr_un = core::mem::zeroed();
+                address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+                libc::bind(fd, (&raw const address).cast(), len)
+            }
         }
         None => 0,
     };

@@ -11,9 +11,12 @@ use super::sys::{self, ngx_event_t};
 pub(crate) struct Msec(pub(crate) usize);
 
 impl Msec {
+    /// Beyond that, nginx takes a time for one that has passed.
+    const MAX: usize = usize::MAX / 4;
+
     /// Lua passes seconds as a double; negative ones and NaN are refused.
     pub(crate) fn from_secs(secs: f64) -> Option<Self> {
-        (secs >= 0.0).then_some(Self((secs * 1000.0) as usize))
+        (secs >= 0.0).then_some(Self(((secs * 1000.0) as usize).min(Self::MAX)))
     }
 }
 

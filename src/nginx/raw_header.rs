@@ -165,6 +165,7 @@ fn cut_behind_header(text: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::rounds;
 
     /// The text of one buffer that nginx has parsed.
     fn restored(parsed: &str) -> String {
@@ -201,5 +202,62 @@ mod tests {
         // SAFETY: the bytes of one string.
         unsafe { append(&mut text, bytes.start, bytes.end, Tail::Cut) };
         assert_eq!(text, b"A: b\r\n");
+    }
+
+    /// `header` as nginx leaves it: each name and value ends with a NUL.
+    fn parsed(header: &[u8]) -> Vec<u8> {
+        let mut text = header.to_vec();
+        let mut in_name = true;
+        for at in header.iter().position(|b| *b == b'\n').map_or(0, |at| at + 1)..text.len() - 2 {
+            match header[at] {
+                b':' if in_name => {
+                    text[at] = 0;
+                    in_name = false;
+                }
+                b'\r' if !in_name => {
+                    text[at] = 0;
+                    in_name = true;
+                }
+                _ => {}
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn any_header_comes_back() {
+        rounds(|random| {
+            let mut header = b"GET / HTTP/1.1\r\n".to_vec();
+            for _ in 0..random.below(8) {
+                let mut value = random.bytes(30, b":: ,;=\xff");
+                value.retain(|b| !b"\0\r\n".contains(b));
+                header.extend([b"Name: ", &*value, b"\r\n"].concat());
+            }
+            header.extend(b"\r\n");
+            let mut text = Vec::new();
+            let from = [&*parsed(&header), b"body\0\r\n\r\n"].concat();
+            let bytes = from.as_ptr_range();
+            // SAFETY: the bytes of one vector.
+            if unsafe { append(&mut text, bytes.start, bytes.end, Tail::Whole) }
+                == Progress::Incomplete
+            {
+                cut_behind_header(&mut text);
+            }
+            assert_eq!(String::from_utf8_lossy(&text), String::from_utf8_lossy(&header));
+        });
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic() {
+        rounds(|random| {
+            let from = random.bytes(60, b"\0\0\0\n\r:");
+            for tail in [Tail::Whole, Tail::Cut] {
+                let (mut text, bytes) = (Vec::new(), from.as_ptr_range());
+                // SAFETY: the bytes of one vector.
+                unsafe { append(&mut text, bytes.start, bytes.end, tail) };
+                cut_behind_header(&mut text);
+                assert!(text.len() <= from.len());
+            }
+        });
     }
 }

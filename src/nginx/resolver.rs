@@ -118,6 +118,8 @@ pub(crate) fn resolve<D: Copy>(
         let conf = r.core_loc_conf();
         ((*conf).resolver, (*conf).resolver_timeout)
     };
+    // nginx does not complete the `http` level, where Lua without a request runs.
+    let timeout = if timeout == UNSET { DEFAULT_TIMEOUT } else { timeout };
     let system = system.filter(|_| !is_defined(own));
     if let Some(found) = system.map(|system| system.in_hosts(name, port)).filter(|f| !f.is_empty())
     {
@@ -150,6 +152,10 @@ fn is_defined(resolver: *mut sys::ngx_resolver_t) -> bool {
     unsafe { resolver.as_ref() }.is_some_and(|resolver| resolver.connections.nelts > 0)
 }
 
+const UNSET: usize = usize::MAX;
+/// nginx's own, in milliseconds.
+const DEFAULT_TIMEOUT: usize = 30_000;
+
 /// nginx's `NGX_NO_RESOLVER`.
 const NO_RESOLVER: isize = -1;
 
@@ -157,6 +163,9 @@ impl<D: Copy> Question<D> {
     /// Hands the next name to nginx.
     fn ask(self: &Rc<Self>) -> Result<(), ResolveError> {
         let name = self.others.borrow_mut().pop().unwrap_or_default();
+        if self.resolver.is_null() {
+            return Err(ResolveError::NoResolver(name));
+        }
         // SAFETY: nginx only looks whether there is a server.
         let ctx = unsafe { sys::ngx_resolve_start(self.resolver, ptr::null_mut()) };
         match ctx as isize {

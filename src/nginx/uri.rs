@@ -16,7 +16,8 @@ pub(crate) struct Target {
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Request {
     /// Takes a URI apart as nginx does with those of its own modules; `None` (and a line in the log) if
-    /// it points out of the server's files.
+    /// it points out of the server's files. One that is empty when it has been decoded (`%`) is none
+    /// either: modules of nginx read its last byte.
     pub(crate) fn target(self, uri: &[u8]) -> Option<Target> {
         let mut uri = self.pool().copy(uri)?;
         let mut args = sys::str_of(&[]);
@@ -24,6 +25,9 @@ impl Request {
         unsafe {
             let (r, flags) = (self.as_ptr(), &raw mut flags);
             if sys::ngx_http_parse_unsafe_uri(r, &raw mut uri, &raw mut args, flags) != sys::OK {
+                return None;
+            }
+            if uri.len == 0 {
                 return None;
             }
             Some(Target { uri: sys::str_bytes(uri), args: sys::str_bytes(args) })

@@ -45,6 +45,9 @@ pub(crate) fn boot(
         vm.close();
         return Err(BootError::RestyCore(text));
     }
+    for (package, loader) in conf.preloads.borrow().iter() {
+        vm.preload(package, *loader);
+    }
     Ok(vm)
 }
 

@@ -1,8 +1,8 @@
 //! `Vm`: one LuaJIT state with the tables the module keeps in its registry.
 #![allow(unsafe_code)]
-use core::ffi::{c_int, c_void};
+use core::ffi::{CStr, c_int, c_void};
 
-use super::function::protect;
+use super::function::{Function, protect};
 use super::stack::Stack;
 use super::{sys, traceback};
 
@@ -158,6 +158,17 @@ impl Vm {
     /// The VM as one that lives for one request only.
     pub(crate) const fn for_one_request(self) -> Self {
         Self { lasting: false, ..self }
+    }
+
+    /// Lets `require(package)` call `loader`; `false` when there is no memory. stack: [-0, +0, -]
+    pub(crate) fn preload(self, package: &CStr, loader: Function) -> bool {
+        protect(self.main, |stack| {
+            stack.global(c"package");
+            stack.raw_field(-1, b"preload");
+            stack.push_function(loader, 0);
+            stack.set_raw_field(-2, package.to_bytes());
+        })
+        .is_ok()
     }
 
     /// Runs a full collection.

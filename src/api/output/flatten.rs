@@ -136,7 +136,12 @@ fn walk(
     Ok(())
 }
 
+/// So many gaps an array may have.
+const MAX_GAPS: f64 = 1_000_000.0;
+
 /// An array with gaps, which count as nil, or no array at all.
+///
+/// Reference: has no limit of gaps; `{[2^31] = 1}` keeps its worker busy until there is no memory.
 fn sparse_array(
     sink: &mut impl Sink,
     stack: Stack,
@@ -144,9 +149,10 @@ fn sparse_array(
     arg: c_int,
     allowed: Elements,
 ) -> Result<()> {
-    let mut max = 0.0f64;
+    let (mut max, mut count) = (0.0f64, 0.0);
     stack.push_nil();
     while stack.next(table) {
+        count += 1.0;
         let key = if stack.kind(-2) == Kind::Number { stack.number(-2) } else { None };
         match key {
             Some(key) if key.floor() == key && key >= 1.0 => max = max.max(key),
@@ -156,6 +162,9 @@ fn sparse_array(
             }
         }
         stack.pop(1);
+    }
+    if max > count + MAX_GAPS {
+        return Err(Error::arg(arg, "non-array table found"));
     }
     for i in 1..=max as c_int {
         stack.raw_geti(table, i);
@@ -222,7 +231,15 @@ mod tests {
 
     #[test]
     fn bad_tables_are_refused() {
-        for code in ["{a = 1}", "{1, 2, x = 3}", "{[1.5] = 1}", "{[0] = 1}", "{1, {a = 1}}"] {
+        for code in [
+            "{a = 1}",
+            "{1, 2, x = 3}",
+            "{[1.5] = 1}",
+            "{[0] = 1}",
+            "{[2^31] = 1}",
+            "{[1/0] = 1, 1}",
+            "{1, {a = 1}}",
+        ] {
             assert_eq!(flat(code), Err(Error::arg(1, "non-array table found")), "{code}");
         }
         assert_eq!(flat("{print}"), Err(Error::arg(1, "bad data type function found")));

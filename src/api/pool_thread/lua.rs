@@ -3,7 +3,7 @@ use core::cell::Cell;
 use std::rc::Rc;
 
 use super::copy;
-use super::run::Job;
+use super::run::{Job, in_foreign_vm};
 use super::vms::{self, Lent};
 use crate::api::Domain;
 use crate::conf::MainConf;
@@ -89,7 +89,7 @@ fn prepare(
     let function = stack.bytes(3).ok_or("function name should be a string")?;
     let max = usize::try_from(conf.worker_thread_vm_pool_size).unwrap_or(0);
     let vm = vms::lend(stack, conf, max).ok_or("no available Lua vm")?;
-    load_function(vm.stack(), module, function)?;
+    in_foreign_vm(|| load_function(vm.stack(), module, function))?;
     let args = call.count() - 3;
     if !vm.stack().reserve(args) {
         return Err("too many arguments".into());

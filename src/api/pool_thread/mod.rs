@@ -9,4 +9,5 @@ mod run;
 mod vms;
 
 pub(crate) use lua::DOMAIN;
+pub(crate) use run::is_foreign;
 pub(crate) use vms::close_idle;

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 use core::cell::{Cell, RefCell};
 
+use super::run::in_foreign_vm;
 use crate::api::resty_core;
 use crate::conf::MainConf;
 use crate::nginx::{Level, Log};
@@ -62,7 +63,8 @@ pub(super) fn lend(parent: Stack, conf: &'static MainConf, max: usize) -> Option
 }
 
 /// Parts of lua-resty-core that need no request.
-const PARTS: &[&[u8]] = &[b"resty.core.hash", b"resty.core.base64", b"resty.core.shdict"];
+const PARTS: &[&[u8]] =
+    &[b"resty.core.regex", b"resty.core.hash", b"resty.core.base64", b"resty.core.shdict"];
 
 fn create(parent: Stack, conf: &MainConf) -> Option<Vm> {
     let vm = Vm::new()?;
@@ -72,7 +74,7 @@ fn create(parent: Stack, conf: &MainConf) -> Option<Vm> {
         protect(vm.stack(), |stack| crate::api::install_for_threads(stack, &found, conf));
     let loaded = installed
         .map_err(|message| String::from_utf8_lossy(&message).into_owned())
-        .and_then(|()| resty_core::load_parts(vm, &found, PARTS));
+        .and_then(|()| in_foreign_vm(|| resty_core::load_parts(vm, &found, PARTS)));
     if let Err(text) = loaded {
         Log::cycle().write(Level::Error, text.as_bytes());
         vm.close();

@@ -92,7 +92,13 @@ impl Regex {
 }
 
 fn matcher() -> Option<Rc<Matcher>> {
-    MainConf::running()?.matcher(pcre1::limits)
+    let conf = MainConf::running()?;
+    // Patterns of one VM share a matcher; a VM for other threads has one for each ([other-thread]).
+    #[cfg(ngx_feature = "threads")]
+    if crate::api::pool_thread::is_foreign() {
+        return conf.new_matcher(pcre1::limits).map(Rc::new);
+    }
+    conf.matcher(pcre1::limits)
 }
 
 /// Returns null, with a message, if the pattern is refused.

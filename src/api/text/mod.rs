@@ -5,6 +5,8 @@ pub(crate) mod args;
 mod base64;
 pub(crate) mod escape;
 mod ffi;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod lua;
 mod query;
 mod rewrite;

@@ -204,7 +204,12 @@ fn replaceable(r: Request) -> Result<RequestBody> {
             return Err(NotReplaced::Discarded);
         }
         let body = (*r.as_ptr()).request_body;
-        if body.is_null() || (*body).rest > 0 { Err(NotReplaced::Unread) } else { Ok(body) }
+        if body.is_null() {
+            return Err(NotReplaced::Unread);
+        }
+        // The rest of one that Lua reads from the client's socket is no matter of nginx's.
+        let is_being_read = (*body).rest > 0 && (*body).post_handler.is_some();
+        if is_being_read { Err(NotReplaced::Unread) } else { Ok(body) }
     }
 }
 

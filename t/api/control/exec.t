@@ -192,3 +192,23 @@ attempt to use a non-string key in the "args" option table
 attempt to call ngx.exec after sending out response headers
 --- error_log
 unsafe URI "/../x" was detected
+
+
+
+=== a URI of which nothing is left when it has been decoded
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.say(pcall(ngx.exec, "%"))
+            ngx.say(pcall(ngx.exec, "%?a=b"))
+            ngx.say(pcall(ngx.location.capture, "%"))
+        }
+    }
+--- request
+GET /t
+--- response_body_like chomp
+\Afalse.*unsafe uri
+false.*unsafe uri
+false.*unsafe uri
+--- no_error_log
+[alert]

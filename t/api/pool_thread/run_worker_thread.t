@@ -423,3 +423,47 @@ flat
 flat
 --- no_error_log
 [error]
+
+
+
+=== patterns are a VM's own
+--- main_config
+    thread_pool pool threads=4;
+--- http_config
+    lua_package_path "$prefix/html/?.lua;;";
+--- config
+    location = /t {
+        content_by_lua_block {
+            local subject = ("word "):rep(20000) .. "1234"
+            local threads = {}
+            for i = 1, 8 do
+                threads[i] = ngx.thread.spawn(function ()
+                    return ngx.run_worker_thread("pool", "task", "count", subject, i % 2 == 0 and "jo" or "")
+                end)
+            end
+            local here = select(2, ngx.re.gsub(subject, [[\b\w]], "", "jo"))
+            for i = 1, 8 do
+                local _, ok, n, last = ngx.thread.wait(threads[i])
+                if not ok or n ~= here then ngx.say(i, ": ", n) end
+                ngx.print(last, " ")
+            end
+            ngx.say(here)
+        }
+    }
+--- user_files
+>>> task.lua
+local loaded = ngx.re.match("loaded 7", [[\d]], "jo")[0]
+return { count = function (subject, options)
+    local n = 0
+    for word in ngx.re.gmatch(subject, [[\b(?<first>\w)\w*]], options) do
+        n = n + (word.first and 1 or 0)
+    end
+    return n, loaded .. ngx.re.match(subject, [[(\d+)$]], options)[1]
+end }
+--- request
+GET /t
+--- response_body
+71234 71234 71234 71234 71234 71234 71234 71234 20001
+--- no_error_log
+[error]
+[alert]

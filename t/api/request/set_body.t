@@ -351,3 +351,38 @@ hello!
 --- no_error_log
 [error]
 [alert]
+
+
+
+=== a body put together from what the client's socket gives, while it gives it
+--- config
+    location = /t {
+        content_by_lua_block {
+            local sock = assert(ngx.req.socket())
+            ngx.req.init_body(4)
+            for _ = 1, 5 do ngx.req.append_body(sock:receive(2):upper()) end
+            ngx.req.append_body(sock:receive(4))
+            ngx.say(sock:receive(1))
+            ngx.req.finish_body()
+            local file = io.open(ngx.req.get_body_file())
+            ngx.say(ngx.var.http_content_length, " ", file:read("*a"))
+            ngx.req.set_body_data("another")
+            ngx.say(ngx.location.capture("/sub", { method = ngx.HTTP_PUT, always_forward_body = true }).body)
+        }
+    }
+    location = /sub {
+        content_by_lua_block {
+            ngx.req.read_body()
+            ngx.print(ngx.req.get_body_data())
+        }
+    }
+--- request
+POST /t
+abcdefghij-end
+--- response_body
+nilclosed
+14 ABCDEFGHIJ-end
+another
+--- no_error_log
+[error]
+[alert]

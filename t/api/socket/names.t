@@ -219,3 +219,37 @@ no.body.test: nilno.body.test could not be resolved (3: Host not found)
 ["nildb could not be resolved (3: Host not found)\n", "nilno resolver defined to resolve \"db\"\n"]
 --- no_error_log
 [error]
+
+
+
+=== in a timer of init_worker_by_lua
+--- http_config
+    resolver 127.0.0.1:$TEST_NGINX_DNS_PORT ipv6=off;
+    init_worker_by_lua_block {
+        ngx.timer.at(0, function ()
+            local sock = ngx.socket.udp()
+            package.loaded.found = { sock:setpeername("one.test", $TEST_NGINX_SERVER_PORT) }
+            sock:settimeout(5)
+            package.loaded.received = { sock:receive() }
+            package.loaded.unknown = { sock:setpeername("nobody.test", 80) }
+        end)
+    }
+--- config
+    location = /t {
+        content_by_lua_block {
+            for i = 1, 100 do
+                if package.loaded.unknown then break end
+                ngx.sleep(0.01)
+            end
+            ngx.say(package.loaded.found[1], " ", package.loaded.received[2])
+            ngx.say(package.loaded.unknown[2])
+        }
+    }
+--- request
+GET /t
+--- response_body
+1 timeout
+nobody.test could not be resolved (3: Host not found)
+--- no_error_log
+[alert]
+[crit]

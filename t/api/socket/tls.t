@@ -423,3 +423,44 @@ nilclosed
 /no/such/file
 --- no_error_log
 [alert]
+
+
+
+=== in a timer of init_worker_by_lua
+--- http_config
+    lua_ssl_trusted_certificate $TEST_NGINX_CERT_DIR/ca.crt;
+    server {
+        listen unix:$TEST_NGINX_HTML_DIR/tls.sock ssl;
+        ssl_certificate $TEST_NGINX_CERT_DIR/server.crt;
+        ssl_certificate_key $TEST_NGINX_CERT_DIR/server.key;
+        location / { return 200 "to a worker"; }
+    }
+    init_worker_by_lua_block {
+        ngx.timer.at(0, function ()
+            local sock = ngx.socket.tcp()
+            sock:connect("unix:$TEST_NGINX_HTML_DIR/tls.sock")
+            local ok, err = sock:sslhandshake(nil, "tls.test", true)
+            sock:send("GET / HTTP/1.0\r\n\r\n")
+            sock:receiveuntil("\r\n\r\n")()
+            package.loaded.answer = sock:receive("*a") or err
+        end)
+    }
+--- config
+    # A level with settings of its own: the outer one has its context all the same.
+    lua_ssl_verify_depth 2;
+    location = /t {
+        content_by_lua_block {
+            for i = 1, 100 do
+                if package.loaded.answer then break end
+                ngx.sleep(0.01)
+            end
+            ngx.say(package.loaded.answer)
+        }
+    }
+--- request
+GET /t
+--- response_body
+to a worker
+--- no_error_log
+[error]
+[alert]

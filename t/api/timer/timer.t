@@ -321,3 +321,32 @@ set
 qr/second, context: ngx\.timer, client: 127\.0\.0\.1, server: [\d.]+:\d+/
 --- no_error_log
 [error]
+
+
+
+=== a delay without an end does not come at once
+--- config
+    location = /t {
+        content_by_lua_block {
+            local fired = 0
+            local function f(premature) if not premature then fired = fired + 1 end end
+            for _, delay in ipairs { 1e308, 2 ^ 63, math.huge } do
+                assert(ngx.timer.at(delay, f))
+                assert(ngx.timer.every(delay, f))
+            end
+            ngx.sleep(0.02)
+            ngx.say(fired, " ", ngx.timer.pending_count())
+            local thread = ngx.thread.spawn(ngx.sleep and function() ngx.sleep(1e308) end)
+            ngx.sleep(0.02)
+            ngx.say(coroutine.status(thread))
+            ngx.thread.kill(thread)
+        }
+    }
+--- request
+GET /t
+--- response_body
+0 6
+running
+--- no_error_log
+[error]
+[alert]

@@ -1,14 +1,12 @@
 //! Processes that are killed while they change a dictionary.
 use super::super::list::{End, Popped};
-use super::super::store::{Stale, Store, StoreError, Value};
+use super::super::store::{Answer, Found, Stale, Store, StoreError, Value};
 use super::super::write::{Item, Shortage, When};
 use super::host::{Bytes, Dice, store};
 
 /// Values that say what they are: the first byte repeated, or one number over and over.
 fn write_forever(store: &Store, seed: u64) -> ! {
     let mut dice = Dice(seed);
-    let started = Item { key: b"started", value: Value::Boolean(true), flags: 0, expires: 0 };
-    let _ = store.set(started, When::Always, Shortage::Evict, 1);
     loop {
         let n = dice.roll(60);
         let key = format!("key {n}").into_bytes();
@@ -36,6 +34,8 @@ fn write_forever(store: &Store, seed: u64) -> ! {
 }
 
 fn check(store: &Store) {
+    // Repairs, so that keys are not listed half before and half after that.
+    drop(store.lock());
     let is_whole = |bytes: &[u8]| bytes.iter().all(|b| *b == bytes[0]);
     let keys: Vec<_> = store.keys(0, 1).iter().map(<[u8]>::to_vec).collect();
     assert_eq!(store.stats().entries as usize, keys.len());
@@ -61,16 +61,23 @@ fn check(store: &Store) {
 }
 
 fn kill_writers(store: &Store, rounds: u64, after_each: impl Fn()) {
+    let started = super::host::store(16 << 10);
     for round in 1..=rounds {
-        store.delete(b"started", 1);
         // SAFETY: the child does nothing but use the store, and is killed.
         let child = unsafe { libc::fork() };
         if child == 0 {
             // SAFETY: as nginx does in a new worker; the lock is marked with it.
             unsafe { crate::nginx::sys::ngx_pid = libc::getpid() };
+            // Not counted up: whoever died here before may have taken the entry with it.
+            let value = Value::Number(round as f64);
+            let item = Item { key: b"round", value, flags: 0, expires: 0 };
+            let _ = started.set(item, When::Always, Shortage::Evict, 1);
             write_forever(store, round);
         }
-        while store.expires(b"started").is_none() {
+        let is_round = |answer| answer == Ok(Some(Found::Number(round as f64)));
+        let value = |answer: Answer| answer.value;
+        let ask = || started.get(b"round", Stale::Refuse, 1, &mut Bytes::default());
+        while !is_round(ask().map(|answer| answer.map(value))) {
             std::thread::yield_now();
         }
         std::thread::sleep(std::time::Duration::from_micros(round * 7 % 500));

@@ -1,24 +1,21 @@
 //! What Lua calls on sockets: reads arguments, calls the core, pushes results.
 //!
 //! A socket is a table. Its elements are those of the reference, for whoever looks at them: the handle, three
-//! timeouts (2, 4, 5), and the local address (8).
+//! timeouts (2, 4, 5), and the local address (8: `lua_connect`).
 use std::rc::Rc;
 
-use super::connect::Target;
 use super::handle::{self, Handle, PLACE};
 use super::pattern::Pattern;
-use super::pool::{self, Pool};
-use super::receive::Format;
+use super::pool;
 use super::{Kind, Operation, Progress, Socket, Timeouts, Use, Waiting, request};
+use super::{lua_connect, lua_receive};
 use crate::api::output::flatten;
 use crate::api::resty_core::Found;
 use crate::api::socket::buffer;
 use crate::api::{Domain, push_table};
 use crate::conf::LocConf;
-use crate::coroutine::{RequestCtx, current, current_or, in_phase};
-use crate::nginx::address::Address;
-use crate::nginx::log::Text;
-use crate::nginx::{Level, Msec, Phase, Phases, debug, process, trace};
+use crate::coroutine::{RequestCtx, current, in_phase};
+use crate::nginx::{Level, Msec, Phase, Phases, trace};
 use crate::vm::sys::LUA_REGISTRYINDEX;
 use crate::vm::{
     Call, Error, Function, IntoResults, Kind as Value, Result, Stack, Top, Vm, Yield, lua_fn,
@@ -30,20 +27,19 @@ pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 const CONNECT_TIMEOUT: i32 = 2;
 const SEND_TIMEOUT: i32 = 4;
 const READ_TIMEOUT: i32 = 5;
-const LOCAL: i32 = 8;
 
 const READING: &[(&[u8], Function)] = &[
-    (b"receive", lua_fn!(receive)),
-    (b"receiveany", lua_fn!(receive_any)),
+    (b"receive", lua_fn!(lua_receive::receive)),
+    (b"receiveany", lua_fn!(lua_receive::receive_any)),
     (b"settimeout", lua_fn!(set_timeout)),
     (b"settimeouts", lua_fn!(set_timeouts)),
 ];
 const WRITING: &[(&[u8], Function)] = &[(b"send", lua_fn!(send))];
 const OWNING: &[(&[u8], Function)] = &[
-    (b"bind", lua_fn!(bind)),
+    (b"bind", lua_fn!(lua_connect::bind)),
     (b"close", lua_fn!(close)),
-    (b"setkeepalive", lua_fn!(set_keepalive)),
-    (b"getreusedtimes", lua_fn!(reused_times)),
+    (b"setkeepalive", lua_fn!(lua_connect::set_keepalive)),
+    (b"getreusedtimes", lua_fn!(lua_connect::reused_times)),
 ];
 
 /// Makes `ngx.socket`, and the metatables, which lua-resty-core finds in the registry.
@@ -58,7 +54,7 @@ fn setup(stack: Stack, _: &Found) {
     push_methods(stack, b"__tcp_raw_req_cosocket_mt", &methods[..2], patterns);
     let (tcp, body, raw) = (ngx + 3, ngx + 4, ngx + 5);
     stack.push_value(sockets);
-    stack.push_function(lua_fn!(connect), 1);
+    stack.push_function(lua_fn!(lua_connect::connect), 1);
     stack.set_raw_field(tcp, b"connect");
 
     stack.push_value(ngx);
@@ -87,7 +83,7 @@ fn push_methods(stack: Stack, name: &[u8], methods: &[&[(&[u8], Function)]], pat
         stack.set_raw_field(-2, name);
     }
     stack.push_value(patterns);
-    stack.push_function(lua_fn!(receive_until), 1);
+    stack.push_function(lua_fn!(lua_receive::receive_until), 1);
     stack.set_raw_field(-2, b"receiveuntil");
     stack.push_value(-1);
     stack.set_raw_field(-2, b"__index");
@@ -129,13 +125,13 @@ pub(crate) fn complete(vm: Vm) {
     }
 }
 
-fn raise<T>(message: String) -> Result<T> {
+pub(super) fn raise<T>(message: String) -> Result<T> {
     Err(Error::Raise(message.into()))
 }
 
-const BAD_REQUEST: Error = Error::raise("bad request");
+pub(super) const BAD_REQUEST: Error = Error::raise("bad request");
 
-const CLOSED: Error = Error::fail("closed");
+pub(super) const CLOSED: Error = Error::fail("closed");
 
 fn new_socket(call: &Call<'_>) -> Result<Top> {
     if call.count() != 0 {
@@ -149,7 +145,7 @@ fn new_socket(call: &Call<'_>) -> Result<Top> {
     Ok(Top(1))
 }
 
-fn expect_table(call: &Call<'_>) -> Result<()> {
+pub(super) fn expect_table(call: &Call<'_>) -> Result<()> {
     match call.kind(1) {
         Value::Table => Ok(()),
         _ => Err(Error::BadArg { index: 1, expected: c"table" }),
@@ -158,13 +154,13 @@ fn expect_table(call: &Call<'_>) -> Result<()> {
 
 /// The socket whose table is argument 1, if it has been connected before. stack: [-0, +0, -]
 #[inline]
-fn socket<'c>(call: &'c Call<'_>) -> Result<Option<&'c Rc<Socket>>> {
+pub(super) fn socket<'c>(call: &'c Call<'_>) -> Result<Option<&'c Rc<Socket>>> {
     expect_table(call)?;
     Ok(socket_of(call.stack(), 1))
 }
 
 #[inline]
-fn socket_of<'a>(stack: Stack, table: i32) -> Option<&'a Rc<Socket>> {
+pub(super) fn socket_of<'a>(stack: Stack, table: i32) -> Option<&'a Rc<Socket>> {
     stack.raw_geti(table, PLACE);
     let socket = Handle::at(stack, -1);
     stack.pop(1);
@@ -179,92 +175,7 @@ fn timeout(stack: Stack, place: i32) -> usize {
     usize::try_from(value).unwrap_or(0)
 }
 
-fn connect(call: &Call<'_>) -> Result<core::result::Result<i32, Yield>> {
-    let args = call.count();
-    if !(2..=4).contains(&args) {
-        let object = "arguments (including the object)";
-        return raise(format!(
-            "ngx.socket connect: expecting 2, 3, or 4 {object}, but seen {args}"
-        ));
-    }
-    let ctx = in_phase(current_or(call, "no request found")?, Phases::YIELDABLE)?;
-    expect_table(call)?;
-    let stack = call.stack();
-    let host = call.bytes(2)?;
-    let has_options = call.kind(args) == Value::Table;
-    let options = if has_options { Options::read(call, args)? } else { Options::default() };
-    let has_port = args - i32::from(has_options) >= 3;
-    let is_unix = host.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"unix:"));
-    let port = match stack.number(3).filter(|_| has_port) {
-        Some(_) => {
-            let port = stack.integer(3) as i32;
-            u16::try_from(port)
-                .map_err(|_| Error::Fail(format!("bad port number: {port}").into()))?
-        }
-        None if is_unix => 0,
-        None => return Err(Error::fail("missing the port number")),
-    };
-    let named = match options.pool {
-        Some(name) => name,
-        None if has_port && stack.number(3).is_some() => {
-            [host, b":", stack.bytes(3).unwrap_or_default()].concat()
-        }
-        None => host.to_vec(),
-    };
-    let socket = match socket_of(stack, 1) {
-        Some(socket) => {
-            reconnect(ctx, socket)?;
-            socket.clone()
-        }
-        None => {
-            let socket = Socket::new(Kind::Upstream);
-            Handle::push(stack, socket.clone(), Stack::upvalue(1));
-            stack.raw_seti(1, PLACE);
-            socket
-        }
-    };
-    socket.adopt(ctx);
-    set_timeouts_of(&socket, stack, LocConf::of(ctx.request));
-    let vm = ctx.vm.stack();
-    let pool = Pool::find(vm, &named).or_else(|| {
-        let size = options.size?;
-        Some(Pool::create(vm, &named, size, options.backlog, ctx.log()))
-    });
-    if pool.is_none() {
-        socket.key.set(named.into());
-    }
-    socket.pool.set(pool);
-    let target = Target { host: host.into(), port, local: local_address(stack) };
-    match socket.connect(target) {
-        Progress::Done => Ok(Ok(1)),
-        Progress::Failed => Err(Error::Fail(failure_text(&socket).into())),
-        Progress::Waits => wait(ctx, &socket, Operation::Connect).map(Err),
-    }
-}
-
-fn failure_text(socket: &Socket) -> String {
-    let failure = socket.write_failure.take();
-    let text = failure.map(|failure| failure.text()).unwrap_or_default();
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-/// A socket that has been used before is made anew.
-fn reconnect(ctx: &RequestCtx, socket: &Rc<Socket>) -> Result<()> {
-    if socket.request().is_some_and(|r| r != ctx.request) {
-        return Err(BAD_REQUEST);
-    }
-    if let Some(busy) = socket.busy_for_connect() {
-        return Err(Error::fail(busy));
-    }
-    if socket.kind().is_client() {
-        return Err(Error::raise("attempt to re-connect a request socket"));
-    }
-    socket.reset();
-    trace!(ctx, "lua reuse socket upstream ctx");
-    Ok(())
-}
-
-fn set_timeouts_of(socket: &Socket, stack: Stack, conf: &LocConf) {
+pub(super) fn set_timeouts_of(socket: &Socket, stack: Stack, conf: &LocConf) {
     let default = Timeouts::of(conf);
     let or = |set: usize, default| if set > 0 { Msec(set) } else { default };
     socket.timeouts.set(Timeouts {
@@ -274,66 +185,8 @@ fn set_timeouts_of(socket: &Socket, stack: Stack, conf: &LocConf) {
     });
 }
 
-/// What `bind` has kept. stack: [-0, +0, -]
-fn local_address(stack: Stack) -> Option<Address> {
-    stack.raw_geti(1, LOCAL);
-    let local = stack.bytes_of_string(-1).and_then(|text| Address::parse(text, 0));
-    stack.pop(1);
-    local
-}
-
-/// `connect`'s options.
-#[derive(Default)]
-struct Options {
-    pool: Option<Vec<u8>>,
-    size: Option<usize>,
-    backlog: Option<usize>,
-}
-
-impl Options {
-    /// stack: [-0, +0, e]
-    fn read(call: &Call<'_>, table: i32) -> Result<Self> {
-        let stack = call.stack();
-        let top = stack.top();
-        let field = |name: &[u8]| {
-            if stack.field(table, name) { Ok(stack.kind(-1)) } else { Err(Error::Rethrow) }
-        };
-        let mut options = Self::default();
-        let kind = field(b"pool_size")?;
-        if stack.number(-1).is_some() {
-            let size = stack.integer(-1);
-            let bad = || Error::arg(table, format!("bad \"pool_size\" option value: {size}"));
-            let size = usize::try_from(size).ok().filter(|size| *size > 0);
-            options.size = Some(size.ok_or_else(bad)?);
-        } else if kind != Value::Nil {
-            let message = format!("bad \"pool_size\" option type: {}", kind.name());
-            return Err(Error::arg(table, message));
-        }
-        field(b"backlog")?;
-        if stack.number(-1).is_some() {
-            let backlog = stack.integer(-1);
-            let bad = || Error::arg(table, format!("bad \"backlog\" option value: {backlog}"));
-            options.backlog = Some(usize::try_from(backlog).map_err(|_| bad())?);
-            if options.size.is_none() {
-                let conf = LocConf::of(current(call)?.request);
-                options.size = usize::try_from(conf.socket.pool_size).ok().filter(|n| *n > 0);
-            }
-        }
-        options.pool = match field(b"pool")? {
-            Value::Number | Value::String => stack.bytes(-1).map(<[u8]>::to_vec),
-            Value::Nil => None,
-            kind => {
-                let message = format!("bad \"pool\" option type: {}", kind.name());
-                return Err(Error::arg(table, message));
-            }
-        };
-        stack.set_top(top);
-        Ok(options)
-    }
-}
-
 /// Lets the calling coroutine wait for the socket.
-fn wait(ctx: &RequestCtx, socket: &Rc<Socket>, operation: Operation) -> Result<Yield> {
+pub(super) fn wait(ctx: &RequestCtx, socket: &Rc<Socket>, operation: Operation) -> Result<Yield> {
     let ctx = in_phase(ctx, Phases::YIELDABLE)?;
     ctx.suspend(|waker| {
         let direction = match operation {
@@ -346,46 +199,8 @@ fn wait(ctx: &RequestCtx, socket: &Rc<Socket>, operation: Operation) -> Result<Y
     })
 }
 
-fn bind(call: &Call<'_>) -> Result<bool> {
-    if call.count() != 2 {
-        return raise(format!("expecting 2 arguments, but got {}", call.count()));
-    }
-    let ctx = in_phase(current_or(call, "no request found")?, Phases::YIELDABLE)?;
-    expect_table(call)?;
-    let text = call.bytes(2)?;
-    let is_address = !text.starts_with(b"[") && !text.contains(&b'/');
-    if !is_address || Address::parse(text, 0).is_none_or(|address| address.is_unix()) {
-        return Err(Error::fail("bad address"));
-    }
-    debug!(ctx.log(), "lua tcp socket bind ip: {}", Text(text));
-    call.stack().push_value(2);
-    call.stack().raw_seti(1, LOCAL);
-    Ok(true)
-}
-
-/// Results that are pushed from the socket's buffer.
-struct Received(Rc<Socket>);
-
-impl IntoResults for Received {
-    fn push(self, stack: Stack) -> i32 {
-        self.0.push_received(stack)
-    }
-}
-
-type Read = core::result::Result<Received, Yield>;
-
-/// The socket that is to be read from, by the request whose it is.
 #[inline]
-fn reader<'c>(ctx: &RequestCtx, call: &'c Call<'_>) -> Result<&'c Rc<Socket>> {
-    let found = socket(call)?;
-    let open = found.filter(|socket| socket.readable().is_some());
-    let Some(socket) = open else { return Err(closed(ctx, found, "receive")) };
-    check_use(ctx, socket, Operation::Read)?;
-    Ok(socket)
-}
-
-#[inline]
-fn check_use(ctx: &RequestCtx, socket: &Socket, operation: Operation) -> Result<()> {
+pub(super) fn check_use(ctx: &RequestCtx, socket: &Socket, operation: Operation) -> Result<()> {
     if socket.request() != Some(ctx.request) {
         return Err(BAD_REQUEST);
     }
@@ -397,7 +212,7 @@ fn check_use(ctx: &RequestCtx, socket: &Socket, operation: Operation) -> Result<
 
 /// The socket is closed; that is logged.
 #[cold]
-fn closed(ctx: &RequestCtx, socket: Option<&Rc<Socket>>, what: &str) -> Error {
+pub(super) fn closed(ctx: &RequestCtx, socket: Option<&Rc<Socket>>, what: &str) -> Error {
     let r = ctx.request;
     if LocConf::of(r).socket.log_errors != 0 {
         let u = socket.map_or(core::ptr::null(), Rc::as_ptr);
@@ -418,145 +233,6 @@ fn closed(ctx: &RequestCtx, socket: Option<&Rc<Socket>>, what: &str) -> Error {
 /// A pointer as nginx writes it.
 fn pointer(address: usize) -> String {
     format!("{address:016X}")
-}
-
-fn answer_read(ctx: &RequestCtx, socket: &Rc<Socket>, progress: Progress) -> Result<Read> {
-    if progress == Progress::Waits {
-        return wait(ctx, socket, Operation::Read).map(Err);
-    }
-    trace!(ctx, "lua tcp socket receive done in a single run");
-    socket.reading.set(Use::Busy);
-    Ok(Ok(Received(socket.clone())))
-}
-
-fn receive(call: &Call<'_>) -> Result<core::result::Result<&'static str, Read>> {
-    let args = call.count();
-    if args != 1 && args != 2 {
-        let message = format!("expecting 1 or 2 arguments (including the object), but got {args}");
-        return raise(message);
-    }
-    let ctx = current(call)?;
-    trace!(ctx, "lua tcp socket calling receive() method");
-    let socket = reader(ctx, call)?;
-    trace!(ctx, "lua tcp socket read timeout: {}", socket.timeouts.get().read.0);
-    let format = if args == 1 { Format::Line } else { read_format(call)? };
-    if format == Format::Exactly(0) {
-        return Ok(Ok(""));
-    }
-    answer_read(ctx, socket, socket.receive(format)).map(Err)
-}
-
-fn read_format(call: &Call<'_>) -> Result<Format> {
-    const BAD: &str = "bad pattern argument";
-    let stack = call.stack();
-    if stack.number(2).is_some() {
-        let bytes = usize::try_from(stack.integer(2)).map_err(|_| Error::arg(2, BAD))?;
-        return Ok(Format::Exactly(bytes));
-    }
-    match stack.bytes_of_string(2) {
-        Some(b"*l") => Ok(Format::Line),
-        Some(b"*a") => Ok(Format::All),
-        Some([b'*', _]) | None => Err(Error::arg(2, BAD)),
-        Some(other) => {
-            let text = other.split(|byte| *byte == 0).next().unwrap_or_default();
-            Err(Error::arg(2, format!("{BAD}: {}", String::from_utf8_lossy(text))))
-        }
-    }
-}
-
-fn receive_any(call: &Call<'_>) -> Result<Read> {
-    let args = call.count();
-    if args != 2 {
-        let message = format!("expecting 2 arguments (including the object), but got {args}");
-        return raise(message);
-    }
-    let ctx = current(call)?;
-    let socket = reader(ctx, call)?;
-    let stack = call.stack();
-    let most = stack.number(2).and_then(|_| usize::try_from(stack.integer(2)).ok());
-    let most = most.filter(|most| *most > 0).ok_or(Error::arg(2, "bad max argument"))?;
-    trace!(ctx, "lua tcp socket calling receiveany() method to read at most {most} bytes");
-    trace!(ctx, "lua tcp socket read timeout: {}", socket.timeouts.get().read.0);
-    trace!(ctx, "lua tcp socket read any");
-    answer_read(ctx, socket, socket.receive(Format::Any(most)))
-}
-
-/// Makes an iterator: a function with the socket's table and the pattern as its upvalues.
-fn receive_until(call: &Call<'_>) -> Result<Top> {
-    let args = call.count();
-    if args != 2 && args != 3 {
-        let message = format!("expecting 2 or 3 arguments (including the object), but got {args}");
-        return raise(message);
-    }
-    let stack = call.stack();
-    let inclusive = args == 3 && is_inclusive(call)?;
-    let ctx = current(call)?;
-    trace!(ctx, "lua tcp socket calling receiveuntil() method");
-    expect_table(call)?;
-    let pattern = call.bytes(2)?;
-    if pattern.is_empty() {
-        return Err(Error::fail("pattern is empty"));
-    }
-    stack.push_value(1);
-    Handle::push(stack, Rc::new(Pattern::new(pattern, inclusive)), Stack::upvalue(1));
-    stack.push_function(lua_fn!(next_piece), 2);
-    Ok(Top(1))
-}
-
-fn is_inclusive(call: &Call<'_>) -> Result<bool> {
-    let stack = call.stack();
-    if call.kind(3) != Value::Table {
-        return Err(Error::BadArg { index: 3, expected: c"table" });
-    }
-    if !stack.field(3, b"inclusive") {
-        return Err(Error::Rethrow);
-    }
-    let inclusive = match stack.kind(-1) {
-        Value::Nil => false,
-        Value::Boolean => stack.truth(-1),
-        kind => {
-            return raise(format!("bad \"inclusive\" option value type: {}", kind.name()));
-        }
-    };
-    stack.set_top(2);
-    Ok(inclusive)
-}
-
-/// What an iterator returns when the pattern has ended the piece before.
-struct Ended;
-
-impl IntoResults for Ended {
-    fn push(self, stack: Stack) -> i32 {
-        for _ in 0..3 {
-            stack.push_nil();
-        }
-        3
-    }
-}
-
-fn next_piece(call: &Call<'_>) -> Result<core::result::Result<Ended, Read>> {
-    let args = call.count();
-    if args > 1 {
-        return raise(format!("expecting 0 or 1 arguments, but seen {args}"));
-    }
-    let size = if args == 1 { call.number(1)? as isize } else { 0 };
-    let stack = call.stack();
-    let Some(socket) = socket_of(stack, Stack::upvalue(1)) else { return Err(CLOSED) };
-    if socket.readable().is_none() {
-        return Err(CLOSED);
-    }
-    let ctx = current(call)?;
-    check_use(ctx, socket, Operation::Read)?;
-    trace!(ctx, "lua tcp socket receiveuntil iterator");
-    trace!(ctx, "lua tcp socket read timeout: {}", socket.timeouts.get().read.0);
-    let Some(pattern) = Handle::<Pattern>::at(stack, Stack::upvalue(2)) else {
-        return Err(CLOSED);
-    };
-    if pattern.ended.replace(false) {
-        return Ok(Ok(Ended));
-    }
-    let size = usize::try_from(size).unwrap_or(0);
-    answer_read(ctx, socket, socket.receive_until(pattern.clone(), size)).map(Err)
 }
 
 /// What `send` returns when it did not have to wait.
@@ -698,67 +374,6 @@ fn keep_timeouts(call: &Call<'_>, timeouts: [isize; 3]) {
         && let Some(conf) = socket.conf.get()
     {
         set_timeouts_of(socket, stack, conf);
-    }
-}
-
-fn reused_times(call: &Call<'_>) -> Result<i32> {
-    if call.count() != 1 {
-        let message =
-            format!("expecting 1 argument (including the object), but got {}", call.count());
-        return raise(message);
-    }
-    let open = socket(call)?.filter(|socket| socket.open().is_some());
-    let socket = open.ok_or(CLOSED)?;
-    Ok(i32::try_from(socket.reused.get()).unwrap_or(i32::MAX))
-}
-
-fn set_keepalive(call: &Call<'_>) -> Result<i32> {
-    let args = call.count();
-    if !(1..=3).contains(&args) {
-        let message = format!("expecting 1 to 3 arguments (including the object), but got {args}");
-        return raise(message);
-    }
-    let socket = socket(call)?.ok_or(CLOSED)?;
-    let usable = socket.readable().filter(|c| socket.writable().is_some() && !c.has_ended());
-    let c = usable.ok_or(CLOSED)?;
-    let ctx = current(call)?;
-    let r = ctx.request;
-    if socket.request() != Some(r) {
-        return Err(BAD_REQUEST);
-    }
-    if let Some(busy) = socket.busy_for_connect() {
-        return Err(Error::fail(busy));
-    }
-    socket.check_idle(c).map_err(Error::fail)?;
-    if process::exiting() || process::ending() {
-        trace!(
-            ctx,
-            "lua tcp socket set keepalive while process exiting, closing connection {:p}",
-            c.as_ptr()
-        );
-        socket.close();
-        return Ok(1);
-    }
-    trace!(ctx, "lua tcp socket set keepalive: saving connection {:p}", c.as_ptr());
-    let conf = &LocConf::of(r).socket;
-    let given = |index: i32| args >= index && call.kind(index) != Value::Nil;
-    let size = if given(3) { call.int(3)? as isize } else { conf.pool_size };
-    let bad_size = || Error::arg(args, format!("bad \"pool_size\" option value: {size}"));
-    let timeout =
-        if given(2) { call.int(2)?.unsigned_abs() as usize } else { conf.keepalive_timeout };
-    let pool = socket.pool_or(ctx.vm.stack(), |name| {
-        let size = usize::try_from(size).ok().filter(|size| *size > 0).ok_or_else(bad_size)?;
-        Ok(Pool::create(ctx.vm.stack(), name, size, None, ctx.log()))
-    })?;
-    trace!(ctx, "lua tcp socket clear current socket connection");
-    if timeout == 0 {
-        trace!(ctx, "lua tcp socket keepalive timeout: unlimited");
-    } else {
-        trace!(ctx, "lua tcp socket keepalive timeout: {timeout} ms");
-    }
-    match socket.keep_in(&pool, c, Msec(timeout)) {
-        Ok(()) => Ok(1),
-        Err(pool::Dubious) => Err(Error::fail("connection in dubious state")),
     }
 }
 

@@ -11,6 +11,8 @@ mod connect;
 pub(crate) mod ffi;
 pub(super) mod handle;
 mod lua;
+mod lua_connect;
+mod lua_receive;
 mod pattern;
 mod pool;
 mod receive;
@@ -83,7 +85,8 @@ pub(crate) enum Failure {
     ClientAborted,
     /// The system's number; 0 if there is none.
     System(i32),
-    Text(Box<str>),
+    /// Not a `Box`: valgrind takes its drop for one that looks at the length where there is none.
+    Text(Rc<str>),
 }
 
 impl Failure {
