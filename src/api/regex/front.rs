@@ -1,7 +1,7 @@
 //! A short way to patterns that lua-resty-core has in its cache.
 //!
 //! Its own way joins pattern and options to a new string for every call, looks that up, and moves the entry to
-//! the head of a list: a third of the cost of a short match. The chunk here puts a function in front of the
+//! the head of a list: some 200 instructions (docs/decisions/0029). The chunk here puts a function in front of the
 //! library's `re_match_compile` that finds a pattern by its options and itself. What it does not know it leaves to
 //! the library, whose errors come from where they always do; a library that has no such function stays as it is.
 //!
