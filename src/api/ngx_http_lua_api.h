@@ -76,7 +76,7 @@ ngx_http_request_t *ngx_http_lua_get_request(lua_State *L);
 /* A shared dictionary, or a zone that was added as above; NULL: none. */
 ngx_shm_zone_t *ngx_http_lua_find_zone(u_char *name_data, size_t name_len);
 
-/* NGX_OK, or NGX_DECLINED: there is no such key. */
+/* NGX_OK, NGX_DECLINED: there is no such key, NGX_DONE: it has expired. */
 ngx_int_t ngx_http_lua_shared_dict_get(ngx_shm_zone_t *shm_zone,
     u_char *key_data, size_t key_len, ngx_http_lua_value_t *value);
 

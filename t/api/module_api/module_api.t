@@ -311,3 +311,38 @@ X: cannot wait here
 cannot wait here
 --- no_error_log
 [error]
+
+
+
+=== zones of other modules and dictionaries
+--- main_config
+    load_module $TEST_NGINX_FIXTURE/ngx_http_lua_fixture_module.so;
+--- http_config
+    lua_shared_dict dogs 1m;
+    init_by_lua_block {
+        fixture = require "fixture"
+        in_init = fixture.zone("fixture")
+        ngx.shared.dogs:set("text", "a text that is longer than the room")
+        ngx.shared.dogs:set("number", 1.5)
+        ngx.shared.dogs:set("truth", true)
+    }
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.say(in_init, " ", fixture.zone("fixture"), " ", fixture.zone("none"))
+            ngx.say(fixture.get("dogs", "text"))
+            ngx.say(fixture.get("dogs", "number"))
+            ngx.say(fixture.get("dogs", "truth"))
+            ngx.say(fixture.get("dogs", "none"))
+        }
+    }
+--- request
+GET /t
+--- response_body
+1 1 nil
+0a text that is l
+01.5
+0true
+-5
+--- no_error_log
+[error]
