@@ -183,7 +183,7 @@ fn complete(vm: Vm, found: &Found) -> Result<(), String> {
     }
     super::socket::tcp::complete(vm);
     super::coroutine::choose_here(stack);
-    super::absent::hide(vm)
+    Ok(())
 }
 
 fn take_message(stack: Stack) -> String {
