@@ -90,11 +90,7 @@ fn every_lua_function_has_its_entry() {
             bad.push(format!("{API} has no `### `{path}``"));
         }
     }
-    let absent: BTreeSet<String> = absent_lua_names().into_iter().collect();
     for (path, symbols) in &entries {
-        if absent.contains(path) {
-            bad.push(format!("{API}: `{path}` is absent"));
-        }
         let backed = !symbols.is_empty() || registered.contains(path) || is_method(path);
         if !backed && !MADE_BY_SETUP.contains(&path.as_str()) {
             bad.push(format!("{API}: nothing in src registers `{path}`"));
@@ -123,22 +119,19 @@ fn every_exported_symbol_has_its_entry() {
 
 #[test]
 fn the_absent_names_are_those_of_the_source() {
-    let lua = absent_lua_names();
-    let symbols = source::absent_exports();
+    let names = source::absent_exports();
     let mut text = read(API);
     let mut bad = Vec::new();
-    for (list, names) in [("Lua", lua), ("C", symbols)] {
-        let (begin, end) = (format!("<!-- absent: {list} -->\n"), "<!-- end -->");
-        let Some((before, rest)) = text.split_once(&begin) else {
-            bad.push(format!("{API} has no `{}`", begin.trim()));
-            continue;
-        };
-        let Some((old, after)) = rest.split_once(end) else { continue };
-        let new = wrapped(&names);
-        if blessing() {
-            text = [before, &begin, &new, end, after].concat();
-        } else if old != new {
-            bad.push(format!("{API}: the list of absent {list} names is old: `make bless`"));
+    let (begin, end) = ("<!-- absent -->\n", "<!-- end -->");
+    match text.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?))) {
+        None => bad.push(format!("{API} has no `{}`", begin.trim())),
+        Some((before, (old, after))) => {
+            let new = wrapped(&names);
+            if blessing() {
+                text = [before, begin, &new, end, after].concat();
+            } else if old != new {
+                bad.push(format!("{API}: the list of absent names is old: `make bless`"));
+            }
         }
     }
     if blessing() {
@@ -270,13 +263,6 @@ fn lua_functions() -> BTreeSet<String> {
     }
     assert!(found.len() > 5, "no functions: see lua_functions in tests/docs.rs");
     found
-}
-
-/// The paths below `ngx` that `src/api/absent.rs` hides.
-fn absent_lua_names() -> Vec<String> {
-    let code = read("src/api/absent.rs");
-    let list = code.split("local missing = {").nth(1).map(up_to_closing).unwrap_or_default();
-    items(list).iter().map(|name| format!("ngx.{}", name.trim_matches('"'))).collect()
 }
 
 /// The entries of docs/api.md (`### `ngx.name…``) and the symbols that the `C:` lines below them name.

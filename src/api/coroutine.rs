@@ -1,11 +1,13 @@
 //! `coroutine.*` that goes with nginx: coroutines made here may call any API that waits.
 //!
 //! LuaJIT's own functions stay reachable under `coroutine._create` and so on; they serve where Lua
-//! cannot wait (filters, init). lua-resty-core, and the glue below for older ones, choose between them.
+//! cannot wait (filters, init). lua-resty-core chooses between them in Lua, at each call; functions here that
+//! do the same without Lua take the place of its own.
 use super::Domain;
 use super::resty_core::Found;
-use crate::coroutine::{Co, RequestCtx, Role, Status, current, in_phase};
-use crate::nginx::Phases;
+use crate::coroutine::{Co, RequestCtx, Role, Status, current, in_phase, request_of};
+use crate::nginx::{Phase, Phases};
+use crate::vm::sys::{LUA_MULTRET, lua_upvalueindex};
 use crate::vm::{Call, Error, Kind, Result, Stack, Top, Yield, lua_fn};
 
 pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
@@ -49,6 +51,63 @@ fn setup(stack: Stack, _: &Found) {
     stack.set_global(c"coroutine");
 }
 
+/// Puts functions in front of lua-resty-core's, which choose in Lua, at each call, between LuaJIT's and ours.
+/// stack: [-0, +0, m]
+pub(crate) fn choose_here(stack: Stack) {
+    stack.global(c"coroutine");
+    for ((name, standard), function) in STANDARD.into_iter().zip([
+        lua_fn!(create_any),
+        lua_fn!(wrap_any),
+        lua_fn!(resume_any),
+        lua_fn!(yield_any),
+        lua_fn!(status_any),
+    ]) {
+        stack.raw_field(-1, standard);
+        stack.push_function(function, 1);
+        stack.set_raw_field(-2, name);
+    }
+    stack.pop(1);
+}
+
+/// Whether LuaJIT's own coroutines serve here: without a request, and in filters, which cannot wait.
+#[inline]
+fn uses_standard(call: &Call<'_>) -> bool {
+    match request_of(call.stack()).and_then(RequestCtx::of) {
+        Some(ctx) => matches!(ctx.phase(), Phase::HeaderFilter | Phase::BodyFilter),
+        None => true,
+    }
+}
+
+/// LuaJIT's function, the upvalue.
+fn standard(call: &Call<'_>) -> Result<Top> {
+    let (stack, args) = (call.stack(), call.count());
+    stack.push_value(lua_upvalueindex(1));
+    stack.insert(1);
+    if stack.call(args, LUA_MULTRET, 0) { Ok(Top(stack.top())) } else { Err(Error::Rethrow) }
+}
+
+fn create_any(call: &Call<'_>) -> Result<Top> {
+    if uses_standard(call) { standard(call) } else { create(call) }
+}
+
+fn wrap_any(call: &Call<'_>) -> Result<Top> {
+    if uses_standard(call) { standard(call) } else { wrap(call) }
+}
+
+fn resume_any(
+    call: &Call<'_>,
+) -> Result<core::result::Result<Top, core::result::Result<Refusal, Yield>>> {
+    if uses_standard(call) { standard(call).map(Ok) } else { resume(call).map(Err) }
+}
+
+fn yield_any(call: &Call<'_>) -> Result<Yield> {
+    if uses_standard(call) { Ok(Yield { values: call.count() }) } else { yield_(call) }
+}
+
+fn status_any(call: &Call<'_>) -> Result<core::result::Result<Top, &'static str>> {
+    if uses_standard(call) { standard(call).map(Ok) } else { status(call).map(Err) }
+}
+
 /// The context of the caller, where coroutines may wait.
 fn context<'c>(call: &'c Call<'_>) -> Result<&'c RequestCtx> {
     in_phase(current(call)?, Phases::YIELDABLE)
@@ -81,10 +140,10 @@ fn wrap(call: &Call<'_>) -> Result<Top> {
 }
 
 fn resume_wrapped(call: &Call<'_>) -> Result<core::result::Result<Refusal, Yield>> {
-    let stack = call.stack();
-    stack.push_value(crate::vm::sys::lua_upvalueindex(1));
-    stack.insert(1);
-    resume(call)
+    match call.stack().thread(lua_upvalueindex(1)) {
+        Some(thread) => resume_thread(call, thread, call.count()),
+        None => Err(Error::raise("coroutine expected")),
+    }
 }
 
 /// Why a coroutine was not resumed: `false, message`.
@@ -99,7 +158,15 @@ impl crate::vm::IntoResults for Refusal {
 }
 
 fn resume(call: &Call<'_>) -> Result<core::result::Result<Refusal, Yield>> {
-    let thread = thread_arg(call)?;
+    resume_thread(call, thread_arg(call)?, call.count() - 1)
+}
+
+/// Resumes with the topmost `args` values.
+fn resume_thread(
+    call: &Call<'_>,
+    thread: Stack,
+    args: i32,
+) -> Result<core::result::Result<Refusal, Yield>> {
     let ctx = context(call)?;
     if ctx.current().is_none() {
         return Err(Error::raise("no parent co ctx found"));
@@ -110,7 +177,7 @@ fn resume(call: &Call<'_>) -> Result<core::result::Result<Refusal, Yield>> {
         return Ok(Ok(Refusal(co.status())));
     }
     ctx.ask_to_resume(co);
-    Ok(Err(Yield { values: call.count() - 1 }))
+    Ok(Err(Yield { values: args }))
 }
 
 fn yield_(call: &Call<'_>) -> Result<Yield> {

@@ -170,7 +170,11 @@ fn require(vm: Vm, found: &Found, module: &[u8]) -> Result<(), String> {
 
 fn complete(vm: Vm, found: &Found) -> Result<(), String> {
     let stack = vm.stack();
-    for (code, name) in [(PHASE_NAMES, c"=phase names"), (WRITE_GUARD, c"=_G write guard")] {
+    for (code, name) in [
+        (PHASE_NAMES, c"=phase names"),
+        (super::regex::front::CODE, c"=ngx.re"),
+        (WRITE_GUARD, c"=_G write guard"),
+    ] {
         vm.compile_plain(stack, code, name)
             .map_err(|e| String::from_utf8_lossy(e.message()).into_owned())?;
         if !stack.call(0, 0, 0) {
@@ -178,7 +182,8 @@ fn complete(vm: Vm, found: &Found) -> Result<(), String> {
         }
     }
     super::socket::tcp::complete(vm);
-    super::absent::hide(vm)
+    super::coroutine::choose_here(stack);
+    Ok(())
 }
 
 fn take_message(stack: Stack) -> String {

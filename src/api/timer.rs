@@ -34,9 +34,40 @@ struct Pending {
     /// For the next one, of `ngx.timer.every`.
     interval: Option<Msec>,
     /// `ngx.timer` and the addresses of the request that made it.
-    context: Box<[u8]>,
+    context: Context,
     previous: Cell<Option<NonNull<Pending>>>,
     next: Cell<Option<NonNull<Pending>>>,
+}
+
+/// What a timer's log lines end in; addresses are short, but those of Unix sockets.
+#[derive(Clone)]
+enum Context {
+    Short(u8, [u8; Self::MOST]),
+    Long(Box<[u8]>),
+}
+
+impl Context {
+    const MOST: usize = 95;
+
+    fn of(parts: &[&[u8]]) -> Self {
+        let mut bytes = [0; Self::MOST];
+        let mut len = 0;
+        for part in parts {
+            let Some(place) = bytes.get_mut(len..len + part.len()) else {
+                return Self::Long(parts.concat().into());
+            };
+            place.copy_from_slice(part);
+            len += part.len();
+        }
+        Self::Short(len as u8, bytes)
+    }
+
+    fn text(&self) -> &[u8] {
+        match self {
+            Self::Short(len, bytes) => &bytes[..usize::from(*len)],
+            Self::Long(text) => text,
+        }
+    }
 }
 
 /// Every pending timer of the process.
@@ -170,20 +201,18 @@ fn when(delay: Msec) -> Delay {
 }
 
 /// What log lines of a timer that `r` makes end in: a timer's own timers belong to the same client.
-fn context_of(r: Request) -> Box<[u8]> {
+fn context_of(r: Request) -> Context {
     const NAME: &[u8] = b"ngx.timer";
     if let Some(context) = detached::context(r).filter(|context| context.starts_with(NAME)) {
-        return context.into();
+        return Context::of(&[context]);
     }
+    let named = |name, address: &'static [u8]| -> [&'static [u8]; 2] {
+        if address.is_empty() { [b"", b""] } else { [name, address] }
+    };
     let (client, server) = r.addresses();
-    let mut text = NAME.to_vec();
-    for (name, address) in [(b", client: ", client), (b", server: ", server)] {
-        if !address.is_empty() {
-            text.extend_from_slice(name);
-            text.extend_from_slice(address);
-        }
-    }
-    text.into()
+    let [in_client, client] = named(b", client: ", client);
+    let [in_server, server] = named(b", server: ", server);
+    Context::of(&[NAME, in_client, client, in_server, server])
 }
 
 fn on_timer(this: NonNull<Pending>) {
@@ -205,20 +234,19 @@ fn abort_pending() {
 
 fn fire(pending: Box<Pending>, premature: bool) {
     debug!(Log::cycle(), "lua ngx.timer expired");
-    let Pending { co, vm, confs, conf, interval, ref context, .. } = *pending;
+    let Pending { co, vm, confs, conf, interval, .. } = *pending;
     if let Some(interval) = interval.filter(|_| !process::exiting()) {
         start_next(&pending, interval);
     }
-    let context = context.clone();
-    // The event is disarmed, and its memory given back, before Lua runs.
-    drop(pending);
     let running = conf.running_timers.get();
     if running >= conf.max_running_timers {
         let why = format!("{} lua_max_running_timers are not enough", conf.max_running_timers);
         refuse(vm, co, &why);
         return;
     }
-    let detached = Detached::new(&confs, Some(&context));
+    let detached = Detached::new(&confs, Some(pending.context.text()));
+    // The event is disarmed, and its memory given back, before Lua runs.
+    drop(pending);
     let ctx = detached.as_ref().and_then(|d| RequestCtx::create(d.request(), vm));
     let (Some(detached), Some(ctx)) = (detached, ctx) else {
         refuse(vm, co, "could not create fake request");

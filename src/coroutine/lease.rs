@@ -2,6 +2,7 @@
 use core::cell::RefCell;
 
 use super::recycle;
+use crate::nginx::log::Pointer;
 use crate::nginx::{Log, debug};
 use crate::vm::Vm;
 
@@ -43,7 +44,7 @@ pub(crate) fn release(vm: Vm) {
 
 /// Closes a VM, and says so where the reference does.
 pub(crate) fn close(vm: Vm) {
-    debug!(Log::cycle(), "lua close the global Lua VM {:p}", vm.stack().as_ptr());
+    debug!(Log::cycle(), "lua close the global Lua VM {}", Pointer(vm.stack().as_ptr()));
     recycle::forget(vm);
     vm.close();
 }

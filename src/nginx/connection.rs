@@ -340,6 +340,27 @@ impl Connection {
             || unsafe { sys::ngx_handle_write_event(self.write(), lowat) == sys::OK }
     }
 
+    /// Makes the read timer fire after `delay`, or before: whoever is told asks [`Connection::left_until`]. A
+    /// timer that is set is left where it is as long as it fires early enough, which is cheaper than moving
+    /// it for each of many short waits. The result is the time that counts.
+    pub(crate) fn set_read_deadline(self, Msec(delay): Msec) -> usize {
+        unsafe {
+            let read = self.read();
+            let deadline = sys::ngx_current_msec.wrapping_add(delay);
+            let is_late = (*read).timer.key.wrapping_sub(deadline).cast_signed() > 0;
+            if ngx_event_t::timer_set_raw(read) == 0 || is_late {
+                sys::ngx_add_timer(read, delay);
+            }
+            deadline
+        }
+    }
+
+    /// How long it is until the time `deadline`; `None` if that has come.
+    pub(crate) fn left_until(self, deadline: usize) -> Option<Msec> {
+        let left = unsafe { deadline.wrapping_sub(sys::ngx_current_msec) };
+        (left.cast_signed() > 0).then_some(Msec(left))
+    }
+
     pub(crate) fn set_read_timer(self, Msec(delay): Msec) {
         unsafe { sys::ngx_add_timer(self.read(), delay) }
     }

@@ -3,6 +3,7 @@
 //! The connection is no connection of the event loop: it only carries a log and `fd == -1`, by which
 //! every part of the module knows that nobody is there.
 #![allow(unsafe_code)]
+use core::cell::RefCell;
 use core::ptr;
 
 use super::log::Log;
@@ -52,7 +53,7 @@ impl Detached {
         // starts from; `ctx` has a slot for every module.
         unsafe {
             let cycle_log = Log::cycle().as_ptr();
-            let pool = sys::ngx_create_pool(4096, cycle_log);
+            let pool = SPARE.take(cycle_log);
             let handle = Pool::from_raw(pool)?;
             let c: *mut sys::ngx_connection_t = zeroed(handle)?;
             let r: *mut sys::ngx_http_request_t = zeroed(handle)?;
@@ -83,7 +84,7 @@ impl Detached {
             (*r).ctx = sys::ngx_pcalloc(pool, modules).cast();
             (*r).headers_in.content_length_n = 0;
             if (*r).ctx.is_null() {
-                sys::ngx_destroy_pool(pool);
+                SPARE.give(pool);
                 return None;
             }
             let request = Request::from_raw(r)?;
@@ -143,7 +144,54 @@ impl Drop for Detached {
                 }
                 cleanup = step.next;
             }
-            sys::ngx_destroy_pool(self.pool);
+            SPARE.give(self.pool);
+        }
+    }
+}
+
+/// Pools of detached requests that have ended: making one costs as much as all else of a timer.
+struct Spare(RefCell<Vec<*mut sys::ngx_pool_t>>);
+
+static SPARE: Spare = Spare(RefCell::new(Vec::new()));
+
+// SAFETY: [single-thread]
+unsafe impl Sync for Spare {}
+
+impl Spare {
+    const MOST: usize = 16;
+
+    unsafe fn take(&self, log: *mut sys::ngx_log_t) -> *mut sys::ngx_pool_t {
+        // SAFETY: pools here are as good as new.
+        unsafe {
+            match self.0.borrow_mut().pop() {
+                Some(pool) => {
+                    (*pool).log = log;
+                    pool
+                }
+                None => sys::ngx_create_pool(4096, log),
+            }
+        }
+    }
+
+    /// Does what destroying a pool would, and keeps the memory if it is one block.
+    unsafe fn give(&self, pool: *mut sys::ngx_pool_t) {
+        // SAFETY: nobody uses what lies in the pool any more; each cleanup runs once.
+        unsafe {
+            let mut cleanup = (*pool).cleanup;
+            (*pool).cleanup = ptr::null_mut();
+            while let Some(step) = cleanup.as_ref() {
+                if let Some(handler) = step.handler {
+                    handler(step.data);
+                }
+                cleanup = step.next;
+            }
+            let mut pools = self.0.borrow_mut();
+            if pools.len() < Self::MOST && (*pool).d.next.is_null() {
+                sys::ngx_reset_pool(pool);
+                pools.push(pool);
+            } else {
+                sys::ngx_destroy_pool(pool);
+            }
         }
     }
 }

@@ -190,3 +190,12 @@ impl fmt::Display for Text<'_> {
         f.write_str(&String::from_utf8_lossy(self.0))
     }
 }
+
+/// An address as nginx's `%p` writes it, for lines whose text is looked for.
+pub(crate) struct Pointer<T>(pub(crate) *const T);
+
+impl<T> fmt::Display for Pointer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0width$X}", self.0.addr(), width = 2 * size_of::<usize>())
+    }
+}

@@ -346,9 +346,13 @@ impl Matcher {
     fn tell(&self, at: usize, found: &mut [c_int]) {
         let known = found.len().min(2 * self.room.get());
         let offsets = unsafe { core::slice::from_raw_parts(self.offsets.get(), known) };
-        // PCRE2 says usize::MAX where we say -1.
-        found.iter_mut().zip(offsets).for_each(|(place, offset)| *place = *offset as c_int);
-        if let [from, to, ..] = found {
+        // A pair at a time: most patterns have few. PCRE2 says usize::MAX where we say -1.
+        let (places, _) = found.as_chunks_mut::<2>();
+        let (pairs, _) = offsets.as_chunks::<2>();
+        for (place, pair) in places.iter_mut().zip(pairs) {
+            *place = [pair[0] as c_int, pair[1] as c_int];
+        }
+        if let [[from, to], ..] = places {
             *from = (*from).max(at as c_int).min(*to);
         }
     }

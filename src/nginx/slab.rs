@@ -231,12 +231,15 @@ impl Slab {
         self.lock_word().compare_exchange(owner, own, Acquire, Relaxed).is_ok()
     }
 
-    /// Spins, then lets others run, then sleeps. A holder that was killed is noticed by the master,
+    /// Spins, lets others run twice, then sleeps: where many processes want the processor, whoever yields
+    /// waits for all of them, and whoever has slept comes first. A holder that was killed is noticed by the master,
     /// which frees the lock; and, if there is no master any more, here.
     #[cold]
     fn wait(self) {
         const SPINS: u32 = 11;
-        const YIELDS: u32 = 64;
+        const YIELDS: u32 = SPINS + 2;
+        // After a few milliseconds.
+        const ASK: u32 = 64;
         let one_cpu = unsafe { sys::ngx_ncpu } <= 1;
         for round in 0_u32.. {
             if round < SPINS && !one_cpu {
@@ -246,14 +249,14 @@ impl Slab {
             } else if round < YIELDS {
                 unsafe { libc::sched_yield() };
             } else {
-                let nap = libc::timespec { tv_sec: 0, tv_nsec: 100_000 };
+                let nap = libc::timespec { tv_sec: 0, tv_nsec: 50_000 };
                 unsafe { libc::nanosleep(&raw const nap, core::ptr::null_mut()) };
             }
             let owner = self.lock_word().load(Relaxed);
             if owner == 0 && self.take_from(0) {
                 return;
             }
-            if round > YIELDS && owner != 0 && is_dead(owner) && self.take_from(owner) {
+            if round > ASK && owner != 0 && is_dead(owner) && self.take_from(owner) {
                 return;
             }
         }

@@ -3,7 +3,7 @@ use crate::api::{self, location, resty_core};
 use crate::conf::chunk::Source;
 use crate::conf::{Chunk, LocConf, MainConf};
 use crate::coroutine::{RequestCtx, lease};
-use crate::nginx::log::Text;
+use crate::nginx::log::{Pointer, Text};
 use crate::nginx::{Level, Log, Outcome, Request, debug, process};
 use crate::vm::Vm;
 use crate::vm::function::protect;
@@ -36,7 +36,7 @@ pub(crate) fn boot(
     debug!(log, "lua initializing lua globals");
     let found = resty_core::find(vm);
     let installed = protect(vm.stack(), |stack| api::install(stack, &found, conf));
-    debug!(log, "lua initialize the global Lua VM {:p}", vm.stack().as_ptr());
+    debug!(log, "lua initialize the global Lua VM {}", Pointer(vm.stack().as_ptr()));
     let loaded = match installed {
         Ok(()) => resty_core::load(vm, &found),
         Err(message) => Err(String::from_utf8_lossy(&message).into_owned()),

@@ -4,6 +4,7 @@ use crate::api::pipe;
 use crate::conf::{Chunk, MainConf};
 use crate::coroutine::RequestCtx;
 use crate::nginx::detached::{Confs, Detached};
+use crate::nginx::log::Pointer;
 use crate::nginx::sys::ngx_cycle_t;
 use crate::nginx::{Log, Phase, debug, process};
 
@@ -15,8 +16,8 @@ pub(crate) fn init(cycle: *mut ngx_cycle_t) -> bool {
     if process::is_helper() {
         debug!(
             Log::cycle(),
-            "lua close the global Lua VM {:p} in the cache helper process {}",
-            vm.stack().as_ptr(),
+            "lua close the global Lua VM {} in the cache helper process {}",
+            Pointer(vm.stack().as_ptr()),
             process::pid()
         );
         conf.vm.set(None);

@@ -1,9 +1,11 @@
 //! `ngx.re`: PCRE2 under lua-resty-core, which makes `match`, `find`, `gmatch`, `sub`, `gsub` and `split` of
 //! it in Lua, and caches patterns.
 //!
-//! Here patterns are compiled and replacements read; `ffi` is the C interface, `pcre1` what it speaks. No Lua
-//! function stands here: lua-resty-core replaces the table `ngx.re` as a whole.
+//! Here patterns are compiled and replacements read; `ffi` is the C interface, `pcre1` what it speaks, `front` a
+//! shorter way to the library's cache. No Lua function is registered here: lua-resty-core replaces the table
+//! `ngx.re` as a whole.
 mod ffi;
+pub(crate) mod front;
 pub(crate) mod pcre1;
 pub(crate) mod template;
 

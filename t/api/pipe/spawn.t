@@ -99,17 +99,20 @@ lua pipe child execvpe() failed while executing /no/such/other (2: No such file 
         content_by_lua_block {
             local pipe = require "ngx.pipe"
             local other = pipe.spawn("cat")
-            local proc = pipe.spawn("ls -l /proc/$$/fd | grep -c '[p]ipe:\\|socket:\\|log'; grep SigIgn /proc/$$/status")
-            ngx.say((proc:stdout_read_line()))
+            local open = pipe.spawn({ "ls", "-l", "/proc/self/fd" }):stdout_read_all()
+            for _, kind in ipairs { "pipe:", "socket:", "%.log" } do
+                ngx.print(select(2, open:gsub(kind, "")), " ")
+            end
+            ngx.say()
+            local proc = pipe.spawn({ "grep", "SigIgn", "/proc/self/status" })
             local ignored = tonumber(proc:stdout_read_line():match("%x+$"):sub(-8), 16)
             ngx.say(bit.band(ignored, bit.lshift(1, 13 - 1)), bit.band(ignored, bit.lshift(1, 31 - 1)))
         }
     }
 --- request
 GET /t
---- response_body
-3
-00
+--- response_body eval
+"3 0 0 \n00\n"
 --- no_error_log
 [error]
 

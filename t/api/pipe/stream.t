@@ -74,7 +74,7 @@ nil closed
 --- config
     location = /t {
         content_by_lua_block {
-            local proc = require "ngx.pipe".spawn("printf ab; sleep 10", { stdout_read_timeout = 30 })
+            local proc = require "ngx.pipe".spawn("printf ab; sleep 10", { stdout_read_timeout = 200 })
             local data, err, partial = proc:stdout_read_line()
             ngx.say(tostring(data), " ", err, " ", partial)
             proc:set_timeouts(nil, 10, 10)
@@ -90,7 +90,7 @@ nil timeout ab
 nil timeout <>
 timeout
 --- error_log
-lua pipe add timer for reading: 30(ms)
+lua pipe add timer for reading: 200(ms)
 --- no_error_log
 [error]
 
@@ -192,13 +192,13 @@ lua pipe proc write cleanup
 --- config
     location = /t {
         content_by_lua_block {
-            local proc = require "ngx.pipe".spawn("printf ab; sleep 10")
+            local proc = require "ngx.pipe".spawn([[printf 'begun\nab'; sleep 10]])
+            proc:stdout_read_line()
             local reader = ngx.thread.spawn(function ()
                 local data, err, partial = proc:stdout_read_line()
                 return tostring(data) .. " " .. err .. " " .. partial
             end)
             local writer = ngx.thread.spawn(function () return proc:write(("x"):rep(1000000)) end)
-            ngx.sleep(0.03)
             ngx.say(proc:shutdown("stdout"), proc:shutdown("stdin"))
             ngx.say(ngx.thread.wait(reader))
             ngx.say(ngx.thread.wait(writer))

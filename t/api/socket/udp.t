@@ -219,6 +219,41 @@ lua udp socket read timeout: 20
 
 
 
+=== the time of an earlier wait does not cut a later one short
+--- config
+    location = /t {
+        content_by_lua_block {
+            local sock = ngx.socket.udp()
+            sock:setpeername("127.0.0.1", $TEST_NGINX_RAND_PORT_1)
+            sock:settimeout(100)
+            local early = ngx.thread.spawn(function () return sock:receive() end)
+            sock:settimeout(100)
+            ngx.sleep(0.06)
+            ngx.thread.kill(early)
+            sock:setpeername("127.0.0.1", $TEST_NGINX_RAND_PORT_1)
+            sock:send("x")
+            ngx.say(sock:receive())
+            ngx.sleep(0.06)
+            ngx.update_time()
+            local begun = ngx.now()
+            local _, err = sock:receive()
+            ngx.update_time()
+            ngx.say(err, " ", ngx.now() - begun >= 0.095)
+        }
+    }
+--- udp_listen: $TEST_NGINX_RAND_PORT_1
+--- udp_reply: pong
+--- udp_reply_delay: 20ms
+--- request
+GET /t
+--- response_body
+pong
+timeout true
+--- error_log
+lua udp socket read timed out
+
+
+
 === one coroutine at a time
 --- config
     location = /t {

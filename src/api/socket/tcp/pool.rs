@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::Socket;
 use crate::nginx::connection::{Connection, Watcher};
-use crate::nginx::log::Text;
+use crate::nginx::log::{Pointer, Text};
 use crate::nginx::{Log, Msec, debug};
 use crate::vm::{Result as LuaResult, Stack};
 
@@ -255,8 +255,8 @@ pub(super) fn close_all(vm: Stack) {
     for pool in pools.values() {
         debug!(
             Log::cycle(),
-            "lua tcp socket keepalive: free connection pool {:p} for \"{}\"",
-            Rc::as_ptr(pool),
+            "lua tcp socket keepalive: free connection pool {} for \"{}\"",
+            Pointer(Rc::as_ptr(pool)),
             Text(&pool.name)
         );
         pool.waiting.borrow_mut().clear();

@@ -23,7 +23,6 @@ const METHODS: &[(&[u8], Function)] = &[
     (b"send", lua_fn!(send)),
     (b"receive", lua_fn!(receive)),
     (b"settimeout", lua_fn!(set_timeout)),
-    (b"bind", lua_fn!(bind)),
     (b"close", lua_fn!(close)),
 ];
 
@@ -42,6 +41,13 @@ fn setup(stack: Stack, _: &Found) {
     stack.set_raw_field(-2, b"setpeername");
     stack.push_value(-1);
     stack.set_raw_field(-2, b"__index");
+    // Later than 0.10.23, whose entries users count: found behind them.
+    stack.new_table(0, 2);
+    stack.push_function(lua_fn!(bind), 0);
+    stack.set_raw_field(-2, b"bind");
+    stack.push_value(-1);
+    stack.set_raw_field(-2, b"__index");
+    stack.set_metatable(-2);
     stack.push_value(ngx);
     push_table(stack, b"socket");
     stack.push_value(-3);

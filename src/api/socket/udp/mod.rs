@@ -67,6 +67,8 @@ pub(crate) struct Socket {
     /// As Lua has set it; 0: the location's.
     timeout: Cell<Msec>,
     wait: Cell<Wait>,
+    /// When `receive` gives up. The timer may fire before: see [`Connection::set_read_deadline`].
+    deadline: Cell<usize>,
     /// How many bytes `receive` takes of a datagram.
     size: Cell<usize>,
     outcome: Cell<Result<Done, Failure>>,
@@ -82,6 +84,7 @@ impl Socket {
             local: Cell::new(None),
             timeout: Cell::new(Msec(0)),
             wait: Cell::new(Wait::Nothing),
+            deadline: Cell::new(0),
             size: Cell::new(LONGEST),
             outcome: Cell::new(Ok(Done::Connected)),
             resolution: Cell::new(None),
@@ -211,8 +214,10 @@ impl Socket {
         trace!(ctx, "lua udp socket receive buffer size: {size}");
         self.size.set(size);
         let progress = self.read(c);
-        if matches!(progress, Progress::Done) {
-            trace!(ctx, "lua udp socket receive done in a single run");
+        match progress {
+            Progress::Done => trace!(ctx, "lua udp socket receive done in a single run"),
+            Progress::Waits => self.deadline.set(c.set_read_deadline(timeout)),
+            Progress::Failed(_) => {}
         }
         progress
     }
@@ -247,10 +252,7 @@ impl Socket {
             }
             Received::Failed(errno) => Progress::Failed(Failure::System(errno)),
             Received::Nothing if !c.expect_read() => Progress::Failed(Failure::System(0)),
-            Received::Nothing => {
-                c.set_read_timer(self.read_timeout());
-                Progress::Waits
-            }
+            Received::Nothing => Progress::Waits,
         }
     }
 
@@ -259,12 +261,14 @@ impl Socket {
         let log = self.log();
         debug!(log, "lua udp socket read handler");
         let progress = if c.take_read_timeout() {
+            if let Some(left) = c.left_until(self.deadline.get()) {
+                return c.set_read_timer(left);
+            }
             if super::logs_errors(self.request.get()) {
                 log.write(Level::Error, b"lua udp socket read timed out");
             }
             Progress::Failed(Failure::Timeout)
         } else {
-            c.clear_read_timer();
             self.read(c)
         };
         match progress {
@@ -352,7 +356,11 @@ impl Watcher for Socket {
         }
         match (socket.wait.get(), socket.connection.get()) {
             (Wait::Datagram(_), Some(c)) => socket.on_readable(c),
-            _ => debug!(socket.log(), "lua udp socket dummy handler"),
+            (_, c) => {
+                // A timer of an earlier wait.
+                let _ = c.is_some_and(Connection::take_read_timeout);
+                debug!(socket.log(), "lua udp socket dummy handler");
+            }
         }
     }
 
