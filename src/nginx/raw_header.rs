@@ -104,7 +104,12 @@ unsafe fn append(text: &mut Vec<u8>, from: *const u8, to: *const u8, tail: Tail)
         more = &more[..more.iter().rposition(|b| matches!(*b, LF | 0)).map_or(0, |i| i + 1)];
     }
     let at = text.len();
-    text.extend_from_slice(more);
+    if at == 0 {
+        // Cheaper than to grow.
+        *text = more.to_vec();
+    } else {
+        text.extend_from_slice(more);
+    }
     match restore(&mut text[at..]) {
         Some(end) => {
             text.truncate(at + end);
@@ -116,21 +121,23 @@ unsafe fn append(text: &mut Vec<u8>, from: *const u8, to: *const u8, tail: Tail)
 
 /// Puts back what nginx overwrote. Returns where the header ends, if that is seen on the way.
 fn restore(text: &mut [u8]) -> Option<usize> {
+    let len = text.len();
+    let mut rest = text;
     let mut is_name = true;
-    let mut at = 0;
-    while let Some(nul) = find_nul(&text[at..]) {
-        at += nul;
-        let next = text.get(at + 1).copied();
-        text[at] = match next {
-            Some(LF) => CR,
-            Some(_) if is_name => b':',
-            _ => LF,
-        };
-        if next == Some(LF) && text.get(at + 2) == Some(&CR) && text.get(at + 3) == Some(&LF) {
-            return Some(at + 4);
+    while let Some(at) = find_nul(rest) {
+        rest = &mut rest[at..];
+        match rest {
+            [nul, LF, CR, LF, ..] => {
+                *nul = CR;
+                return Some(len - rest.len() + 4);
+            }
+            [nul, LF, ..] => *nul = CR,
+            [nul, _, ..] if is_name => *nul = b':',
+            [nul, ..] => *nul = LF,
+            [] => return None,
         }
         is_name = !is_name;
-        at += 1;
+        rest = &mut rest[1..];
     }
     None
 }

@@ -7,13 +7,21 @@ use super::stack::Stack;
 use super::{sys, traceback};
 
 /// A LuaJIT VM; the handle is its main coroutine.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Eq)]
 pub(crate) struct Vm {
     main: Stack,
     chunks: ChunkKind,
     lasting: bool,
     /// The registry's reference of the message handler of protected calls.
     handler: c_int,
+}
+
+impl PartialEq for Vm {
+    /// The handle tells VMs apart; what else is known of one follows from it.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.main == other.main
+    }
 }
 
 /// What the code cache keeps of a chunk.

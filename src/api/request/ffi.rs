@@ -67,9 +67,13 @@ unsafe extern "C" fn ngx_http_lua_ffi_req_get_headers(
         let r = unsafe { ffi::request(r) }?;
         let count = usize::try_from(count).unwrap_or(0);
         let case = if raw == 0 { Case::Lower } else { Case::AsSent };
-        for (i, (name, value)) in headers::all(r, case).take(count).enumerate() {
-            // SAFETY: `i` is below `count`.
-            unsafe { pairs.add(i).write(Pair { key: name.into(), value: value.into() }) };
+        let mut place = pairs;
+        for (name, value) in headers::all(r, case).take(count) {
+            // SAFETY: there is room for `count` of them.
+            unsafe {
+                place.write(Pair { key: name.into(), value: value.into() });
+                place = place.add(1);
+            }
         }
         Ok(Rc::Ok)
     })

@@ -109,16 +109,20 @@ impl Entry {
 
 /// The elements of a list, in order; those that are marked as removed (hash 0) included.
 struct Elements {
+    /// What is left of a part.
+    next: *mut ngx_table_elt_t,
+    end: *mut ngx_table_elt_t,
+    /// The part behind it.
     part: *const ngx_list_part_t,
-    next: usize,
 }
 
 impl Elements {
     /// # Safety
-    /// `list` is a list of headers of a live request, from which nothing is removed meanwhile.
+    /// `list` is a list of headers of a live request, that nobody changes meanwhile.
     unsafe fn of(list: *const ngx_list_t) -> Self {
+        let none = core::ptr::null_mut();
         // SAFETY: the caller's contract.
-        Self { part: unsafe { &raw const (*list).part }, next: 0 }
+        Self { next: none, end: none, part: unsafe { &raw const (*list).part } }
     }
 }
 
@@ -129,17 +133,16 @@ impl Iterator for Elements {
     fn next(&mut self) -> Option<Self::Item> {
         // SAFETY: the contract of `of`; lists are chains of parts of `nelts` elements.
         unsafe {
-            while !self.part.is_null() {
-                if self.next < (*self.part).nelts {
-                    let element = (*self.part).elts.cast::<ngx_table_elt_t>().add(self.next);
-                    self.next += 1;
-                    return Some(element);
-                }
-                self.part = (*self.part).next;
-                self.next = 0;
+            while self.next == self.end {
+                let part = self.part.as_ref()?;
+                self.next = part.elts.cast();
+                self.end = self.next.add(part.nelts);
+                self.part = part.next;
             }
+            let element = self.next;
+            self.next = element.add(1);
+            Some(element)
         }
-        None
     }
 }
 
