@@ -1,7 +1,8 @@
 //! Random inputs for unit tests: a seeded generator, and rounds of a test for a while.
 //!
-//! FUZZ_SECONDS is how long each test goes on (0.2). A round that fails names its seed; FUZZ_SEED begins
-//! with that one. Not for security: the numbers are those of a plain generator.
+//! FUZZ_SECONDS is how long each test goes on (0.2), and asks for seeds that are new each time; without it the
+//! first ones are the same in every run. A round that fails names its seed; FUZZ_SEED begins with that one. Not
+//! for security: the numbers are those of a plain generator.
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -39,8 +40,12 @@ impl Random {
 pub(crate) fn rounds(mut round: impl FnMut(&mut Random)) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<f64>().ok());
     let end = Instant::now() + Duration::from_secs_f64(number("FUZZ_SECONDS").unwrap_or(0.2));
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let mut seed = number("FUZZ_SEED").map_or(now.as_micros() as u64, |seed| seed as u64);
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut seed = match (number("FUZZ_SEED"), number("FUZZ_SECONDS")) {
+        (Some(seed), _) => seed as u64,
+        (None, Some(_)) => now().as_micros() as u64,
+        (None, None) => 1,
+    };
     loop {
         // Far apart, also for seeds that follow each other.
         let state = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
