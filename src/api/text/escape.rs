@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::rewrite::{Piece, Rewrite, pieces, rewrite};
-use super::scan::{self, BLOCK, Set};
+use crate::scan::{self, BLOCK, Set};
 
 /// Declares a set by the bytes it escapes.
 macro_rules! escapes {

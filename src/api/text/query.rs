@@ -4,7 +4,7 @@
 //! something is escaped.
 #![allow(unsafe_code)]
 use super::escape;
-use super::scan::{self, BLOCK, Set};
+use crate::scan::{self, BLOCK, Set};
 
 /// A key or a value as it stands in the query string.
 #[derive(Clone, Copy, Debug)]

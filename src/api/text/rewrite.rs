@@ -3,7 +3,7 @@
 //! Short text goes through a table byte by byte. Of long text most bytes stay what they are: whole blocks
 //! are copied and then mended.
 #![allow(unsafe_code)]
-use super::scan::{self, BLOCK, Set};
+use crate::scan::{self, BLOCK, Set};
 
 /// What a byte becomes: its first bytes, as many as the last one says.
 pub(super) type Piece = [u8; 4];
