@@ -151,7 +151,7 @@ impl<'a> Pairs<'a> {
 impl<'a> Iterator for Pairs<'a> {
     type Item = (Part<'a>, Option<Part<'a>>);
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         while let Some(start) = self.start.take() {
             let bounds = self.bounds(start);
