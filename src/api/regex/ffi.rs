@@ -9,7 +9,7 @@ use std::ffi::CString;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-use super::template::{Piece, Template};
+use super::template::{Offsets, Piece, Template};
 use super::{Mode, compile, pcre1, run};
 use crate::api::ffi::{self, ErrBuf, FfiError, Out, Rc as Code};
 use crate::conf::MainConf;
@@ -52,7 +52,8 @@ struct Replacement {
 /// `ngx_http_lua_script_engine_t`: a match that a template is filled in for.
 struct ScriptEngine {
     subject: *const u8,
-    offsets: *const c_int,
+    offsets: *const Offsets,
+    /// The groups that count, the whole match included.
     count: usize,
 }
 
@@ -247,8 +248,9 @@ unsafe extern "C" fn ngx_http_lua_ffi_init_script_engine(
     // SAFETY: the caller's contract.
     let (engine, regex) = unsafe { (&mut *engine.cast::<ScriptEngine>(), &*regex) };
     engine.subject = subject;
-    engine.offsets = regex.offsets.as_ptr();
-    engine.count = (2 * usize::try_from(count).unwrap_or(0)).min(regex.offsets.len());
+    let (offsets, _) = regex.offsets.as_chunks();
+    engine.offsets = offsets.as_ptr();
+    engine.count = usize::try_from(count).unwrap_or(0).min(offsets.len());
 }
 
 /// The length of a replacement.
@@ -287,10 +289,37 @@ unsafe extern "C" fn ngx_http_lua_ffi_script_eval_data(
                 Piece::Text(text) => (text.as_ptr(), text.len()),
                 Piece::Subject(from, to) => (engine.subject.add(from), to - from),
             };
-            place.add(length).copy_from_nonoverlapping(bytes, count);
+            copy_short(bytes, place.add(length), count);
             length += count;
         });
         length
+    }
+}
+
+/// Copies what is a few bytes most often, for which a call would cost more than the copying.
+///
+/// # Safety
+/// As for [`ptr::copy_nonoverlapping`].
+#[inline]
+unsafe fn copy_short(from: *const u8, to: *mut u8, count: usize) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        match count {
+            0 => {}
+            1 => to.write(from.read()),
+            2 | 3 => {
+                to.cast::<[u8; 2]>().write(from.cast::<[u8; 2]>().read());
+                to.add(count - 1).write(from.add(count - 1).read());
+            }
+            4..8 => {
+                let last = count - 4;
+                let (first, end) =
+                    (from.cast::<[u8; 4]>().read(), from.add(last).cast::<[u8; 4]>().read());
+                to.cast::<[u8; 4]>().write(first);
+                to.add(last).cast::<[u8; 4]>().write(end);
+            }
+            _ => to.copy_from_nonoverlapping(from, count),
+        }
     }
 }
 
@@ -298,7 +327,7 @@ impl ScriptEngine {
     /// # Safety
     /// It was told of a match, and the pattern is alive.
     #[inline]
-    unsafe fn offsets<'a>(&self) -> &'a [c_int] {
+    unsafe fn offsets<'a>(&self) -> &'a [Offsets] {
         if self.offsets.is_null() {
             return &[];
         }
