@@ -361,8 +361,11 @@ impl Matcher {
         let ([first, places @ ..], [pair, pairs @ ..]) = (places, pairs) else { return };
         let [from, to] = told(pair);
         *first = [from.max(at as c_int).min(to), to];
-        for (place, pair) in places.iter_mut().zip(pairs) {
+        // One after the other: there are few.
+        let (mut places, mut pairs) = (places, pairs);
+        while let ([place, rest @ ..], [pair, others @ ..]) = (places, pairs) {
             *place = told(pair);
+            (places, pairs) = (rest, others);
         }
     }
 

@@ -57,6 +57,18 @@ fn registry_key(name: &'static u8) -> *mut c_void {
     core::ptr::from_ref(name).map_addr(|a| a & ((1 << 47) - 1)).cast_mut().cast()
 }
 
+/// Makes room for references in the array of the registry, where LuaJIT finds them without hashing: it moves
+/// integers there only when many come at once.
+fn reserve_references(stack: Stack) {
+    let references: [c_int; 64] = core::array::from_fn(|_| {
+        stack.push_boolean(true);
+        stack.reference(sys::LUA_REGISTRYINDEX)
+    });
+    for reference in references.into_iter().rev() {
+        stack.unreference(sys::LUA_REGISTRYINDEX, reference);
+    }
+}
+
 impl Vm {
     /// A VM with the standard libraries and the registry tables.
     pub(crate) fn new() -> Option<Self> {
@@ -88,6 +100,7 @@ impl Vm {
                 stack.new_table(0, 8);
                 stack.raw_set(sys::LUA_REGISTRYINDEX);
             }
+            reserve_references(stack);
             stack.push_function(traceback::ADD, 0);
             vm.handler = stack.reference(sys::LUA_REGISTRYINDEX);
         });

@@ -157,14 +157,20 @@ unsafe extern "C" fn ngx_http_lua_ffi_exec_regex(
 ) -> c_int {
     // SAFETY: the caller's contract; nobody else looks into it until this returns.
     let (regex, subject) = unsafe { (&mut *regex, ffi::bytes(subject, len)) };
-    let algorithm = Mode::of(flags).algorithm();
-    let found = if algorithm == Algorithm::Dfa {
-        regex.ncaptures = 0;
-        &mut regex.offsets[..2]
-    } else {
-        &mut regex.offsets
-    };
-    run(&regex.matcher, &regex.code, algorithm, subject, pos, found)
+    match Mode::of(flags).algorithm() {
+        algorithm @ Algorithm::Backtracking => {
+            run(&regex.matcher, &regex.code, algorithm, subject, pos, &mut regex.offsets)
+        }
+        Algorithm::Dfa => find_longest(regex, subject, pos),
+    }
+}
+
+/// By the DFA algorithm, which knows no groups.
+#[inline(never)]
+fn find_longest(regex: &mut Regex, subject: &[u8], pos: c_int) -> c_int {
+    regex.ncaptures = 0;
+    let found = &mut regex.offsets[..2];
+    run(&regex.matcher, &regex.code, Algorithm::Dfa, subject, pos, found)
 }
 
 /// # Safety
