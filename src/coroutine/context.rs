@@ -421,6 +421,7 @@ impl RequestCtx {
         ctx.cleanup_is_set.set(false);
         ctx.drop_coroutines();
         ctx.end_all();
+        ctx.output.give_back_all();
     }
 }
 

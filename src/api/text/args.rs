@@ -29,7 +29,7 @@ pub(crate) fn push_table(stack: Stack, query: &[u8], max: c_int) -> bool {
     let mut scratch = Vec::new();
     let mut pairs = Pairs::of(query, max);
     let mut seen = Seen::default();
-    while let Some((key, value)) = pairs.next() {
+    for (key, value) in pairs.by_ref() {
         let key = key.decoded(&mut scratch);
         stack.push_bytes(key);
         if seen.is_new(key) {
