@@ -365,6 +365,10 @@ const ROWS: &[Row] = &[
             content_by_lua_block {
                 sem:post()
                 ngx.say(sem:wait(1))
+            }"#,
+        ..NONE
+    },
+    Row {
         name: "20 × re.match",
         target: 0.9,
         location: r#"
