@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_int, c_void};
 
 use super::function::{Function, protect};
 use super::stack::Stack;
-use super::{sys, traceback};
+use super::{heap, sys, traceback};
 
 /// A LuaJIT VM; the handle is its main coroutine.
 #[derive(Clone, Copy, Eq)]
@@ -69,8 +69,7 @@ impl Vm {
     }
 
     pub(crate) fn with_chunks(chunks: ChunkKind) -> Option<Self> {
-        // SAFETY: the state is private to this function until it returns.
-        let main = unsafe { sys::luaL_newstate() };
+        let main = heap::new_state();
         if main.is_null() {
             return None;
         }
@@ -101,7 +100,7 @@ impl Vm {
     /// Ends the VM; no handle to anything in it may be used after.
     pub(crate) fn close(self) {
         // SAFETY: the caller owns the VM.
-        unsafe { sys::lua_close(self.main.as_ptr()) }
+        unsafe { heap::close_state(self.main.as_ptr()) }
     }
 
     pub(crate) const fn stack(self) -> Stack {
