@@ -270,11 +270,10 @@ impl RequestCtx {
         Ok(co)
     }
 
-    /// A coroutine for the function at `function` of `from` and the values above it, to be run outside
-    /// of this request by [`RequestCtx::adopt`]. stack of from: [-n, +0, m]
-    pub(crate) fn prepare_entry(&self, from: Stack, function: c_int) -> Co {
+    /// A coroutine for a function and its arguments, the topmost `values` of `from`, to be run outside of
+    /// this request by [`RequestCtx::adopt`]. stack of from: [-values, +0, m]
+    pub(crate) fn prepare_entry(&self, from: Stack, values: c_int) -> Co {
         let co = recycle::take(self);
-        let values = from.top() - function + 1;
         from.move_to(co.stack(), values);
         co
     }
