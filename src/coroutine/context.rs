@@ -26,10 +26,10 @@ use crate::vm::{Call, Error, Result, Stack, Vm, Yield};
 pub(super) enum Ask {
     /// Nothing: it waits for its suspension.
     Wait,
-    /// `coroutine.resume`: `current` is the coroutine to run.
-    Resume,
-    /// `coroutine.yield`.
-    Yield,
+    /// `coroutine.resume` with so many values: `current` is the coroutine to run.
+    Resume(i32),
+    /// `coroutine.yield` with so many values.
+    Yield(i32),
     /// `ngx.thread.spawn`: `current` is the light thread to run, whose arguments are in place.
     Spawn,
 }
@@ -75,6 +75,8 @@ pub(crate) struct RequestCtx {
     pub(super) threads: Cell<u32>,
     /// The queue of coroutines that are ready to run.
     pub(super) ready: Cell<Option<Co>>,
+    /// Its end, while there is one.
+    pub(super) last_ready: Cell<Option<Co>>,
     pub(super) asked: Cell<Ask>,
     leave: Cell<Option<Leave>>,
     /// The light thread that starts when the client goes.
@@ -121,6 +123,7 @@ impl RequestCtx {
             others: Cell::new(None),
             threads: Cell::new(0),
             ready: Cell::new(None),
+            last_ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
             leave: Cell::new(None),
             abort_handler: Cell::new(None),
@@ -267,11 +270,10 @@ impl RequestCtx {
         Ok(co)
     }
 
-    /// A coroutine for the function at `function` of `from` and the values above it, to be run outside
-    /// of this request by [`RequestCtx::adopt`]. stack of from: [-n, +0, m]
-    pub(crate) fn prepare_entry(&self, from: Stack, function: c_int) -> Co {
+    /// A coroutine for a function and its arguments, the topmost `values` of `from`, to be run outside of
+    /// this request by [`RequestCtx::adopt`]. stack of from: [-values, +0, m]
+    pub(crate) fn prepare_entry(&self, from: Stack, values: c_int) -> Co {
         let co = recycle::take(self);
-        let values = from.top() - function + 1;
         from.move_to(co.stack(), values);
         co
     }
@@ -292,7 +294,7 @@ impl RequestCtx {
 
     /// Gives back a prepared coroutine that nobody will run.
     pub(crate) fn discard_entry(vm: Vm, co: Co) {
-        co.thread.release(vm);
+        co.thread.get().release(vm);
         co.free();
     }
 
@@ -306,13 +308,34 @@ impl RequestCtx {
         &self,
         begin: impl FnOnce(Waker) -> Result<S>,
     ) -> Result<Yield> {
-        let co = self.current.get().ok_or(Error::raise("no co ctx found"))?;
+        let co = self.running()?;
+        let suspension = begin(Waker::new(co))?;
+        Ok(self.wait_for(co, || suspension))
+    }
+
+    /// The same for what cannot fail.
+    #[inline]
+    pub(crate) fn suspend_for<S: Suspension + 'static>(
+        &self,
+        begin: impl FnOnce(Waker) -> S,
+    ) -> Result<Yield> {
+        let co = self.running()?;
+        Ok(self.wait_for(co, || begin(Waker::new(co))))
+    }
+
+    /// The coroutine that runs, which waits for nothing any more.
+    #[inline]
+    fn running(&self) -> Result<Co> {
+        let Some(co) = self.current.get() else { return Err(Error::raise("no co ctx found")) };
         co.cancel();
-        let mut suspension = Box::new(begin(Waker::new(co))?);
-        suspension.arm();
+        Ok(co)
+    }
+
+    #[inline]
+    fn wait_for<S: Suspension + 'static>(&self, co: Co, begin: impl FnOnce() -> S) -> Yield {
         self.asked.set(Ask::Wait);
-        co.waiting.set(Some(suspension));
-        Ok(Yield::NOTHING)
+        co.room.begin(begin);
+        Yield::NOTHING
     }
 
     /// The running coroutine does not wait after all.
@@ -365,11 +388,11 @@ impl RequestCtx {
     fn wake_if(&self, ends: impl Fn(&dyn Suspension) -> bool) {
         let mut woken = self.ready.get();
         for co in self.coroutines() {
-            let Some(suspension) = co.waiting.take() else { continue };
-            if !ends(&*suspension) {
-                co.waiting.set(Some(suspension));
-            } else {
-                co.results.set(suspension.results(co.stack()));
+            if co.room.ask(&ends) != Some(true) {
+                continue;
+            }
+            if let Some(results) = co.room.finish(co.stack()) {
+                co.results.set(results);
                 self.make_ready(co);
                 woken = Some(co);
             }
@@ -398,7 +421,7 @@ impl RequestCtx {
             self.others.set(co.next.take());
             co.cancel();
             // The Lua coroutine may live on in a table; it is nobody's now.
-            co.thread.release(self.vm);
+            co.thread.get().release(self.vm);
             co.free();
         }
         if let Some(co) = self.entry.get() {

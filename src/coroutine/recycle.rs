@@ -5,7 +5,7 @@
 use core::cell::Cell;
 
 use super::context::RequestCtx;
-use super::task::{Co, Coroutine, Role, Status};
+use super::task::{Co, Role};
 use crate::nginx::trace;
 use crate::vm::{Thread, Vm};
 
@@ -39,10 +39,10 @@ impl Pool {
         if self.vm.get().is_none() && vm.is_lasting() {
             self.vm.set(Some(vm));
         }
-        if self.vm.get() != Some(vm) || self.len.get() >= max || !co.thread.reset(vm) {
+        if self.vm.get() != Some(vm) || self.len.get() >= max || !co.thread.get().reset(vm) {
             return false;
         }
-        clear(&co);
+        co.clear();
         co.next.set(self.first.replace(Some(co)));
         self.len.set(self.len.get() + 1);
         true
@@ -66,12 +66,12 @@ pub(super) fn take(ctx: &RequestCtx) -> Co {
             ctx,
             "lua reusing cached lua thread {:p} (ref {})",
             co.stack().as_ptr(),
-            co.thread.anchor()
+            co.thread.get().anchor()
         );
         return co;
     }
     let co = Co::new(Thread::new(vm), Role::Entry);
-    trace!(ctx, "lua ref lua thread {:p} (ref {})", co.stack().as_ptr(), co.thread.anchor());
+    trace!(ctx, "lua ref lua thread {:p} (ref {})", co.stack().as_ptr(), co.thread.get().anchor());
     co
 }
 
@@ -83,28 +83,15 @@ pub(super) fn take_for(vm: Vm) -> Co {
 /// Takes back an entry coroutine that has ended or was aborted. `max` bounds the pool.
 pub(super) fn give(ctx: &RequestCtx, co: Co, max: usize) {
     let vm = ctx.vm;
-    let (stack, anchor) = (co.stack().as_ptr(), co.thread.anchor());
+    let (stack, anchor) = (co.stack().as_ptr(), co.thread.get().anchor());
     trace!(ctx, "lua deleting light thread {stack:p} (ref {anchor})");
     if POOL.push(vm, co, max) {
         trace!(ctx, "lua caching unused lua thread {stack:p} (ref {anchor})");
         return;
     }
     trace!(ctx, "http lua unref thread {stack:p}: {anchor}");
-    co.thread.release(vm);
+    co.thread.get().release(vm);
     co.free();
-}
-
-fn clear(co: &Coroutine) {
-    co.disclaim();
-    co.ctx.set(None);
-    co.parent.set(None);
-    co.children.set(0);
-    co.awaited.set(false);
-    co.previous.set(None);
-    co.status.set(Status::Suspended);
-    co.propagates.set(false);
-    co.results.set(0);
-    co.next_ready.set(None);
 }
 
 /// The VM is about to be closed, and its coroutines with it.

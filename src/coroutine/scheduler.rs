@@ -81,15 +81,15 @@ impl RequestCtx {
             return self.on_failure(co, Failure::Runtime);
         }
         self.asked.set(Ask::Wait);
-        let step = co.thread.resume(args);
-        trace!(self, "lua resume returned {}", code(step));
+        let step = co.thread.get().resume(args);
+        trace!(self, "lua resume returned {}", step.0);
         match step {
-            Step::Yielded => self.on_yield(co),
-            Step::Finished => self.on_finish(co),
-            Step::Failed(failure) => {
+            Step::YIELDED => self.on_yield(co),
+            Step::FINISHED => self.on_finish(co),
+            failed => {
                 // The failure may have hit while it asked to resume another one.
                 self.current.set(Some(co));
-                self.on_failure(co, failure)
+                self.on_failure(co, failed.failure())
             }
         }
     }
@@ -103,17 +103,15 @@ impl RequestCtx {
         }
         match self.asked.replace(Ask::Wait) {
             Ask::Wait => Next::Stop(Run::Suspended),
-            Ask::Resume => {
+            Ask::Resume(args) => {
                 trace!(self, "lua coroutine: resume");
-                // The arguments are what the parent yielded.
                 let Some(child) = self.current() else { return Next::Stop(Run::Suspended) };
-                let args = co.stack().top();
                 co.stack().move_to(child.stack(), args);
                 Next::Resume(child, args)
             }
-            Ask::Yield => {
+            Ask::Yield(values) => {
                 trace!(self, "lua coroutine: yield");
-                self.on_user_yield(co)
+                self.on_user_yield(co, values)
             }
             Ask::Spawn => {
                 trace!(self, "lua user thread resume");
@@ -123,7 +121,7 @@ impl RequestCtx {
         }
     }
 
-    fn on_user_yield(&self, co: Co) -> Next {
+    fn on_user_yield(&self, co: Co, values: i32) -> Next {
         let resumed = matches!(co.role(), Role::User | Role::Wrapped);
         let Some(parent) = co.parent.get().filter(|_| resumed) else {
             // Nobody resumed it: it gives way to those that are ready, and goes on.
@@ -135,7 +133,6 @@ impl RequestCtx {
             }
             return Next::Resume(co, 0);
         };
-        let values = co.stack().top();
         Next::Resume(parent, hand_over(co, parent, values))
     }
 
@@ -176,7 +173,7 @@ impl RequestCtx {
             self.end_thread(co);
             return Next::Stop(self.unless_threads_run());
         };
-        if !co.awaited.get() {
+        if !co.is_awaited_by(parent) {
             co.stack().push_boolean(ok);
             co.stack().insert(-results - 1);
             // Only what is to be returned stays on the stack.
@@ -187,10 +184,8 @@ impl RequestCtx {
             co.set_status(Status::Zombie);
             return Next::Stop(Run::Suspended);
         }
-        for child in self.children(parent) {
-            child.awaited.set(false);
-        }
-        parent.stack().reserve(results + 1);
+        parent.next_wait();
+        // What it yielded is gone: there is room for a value more.
         parent.stack().push_boolean(ok);
         co.stack().move_to(parent.stack(), results);
         parent.set_status(Status::Running);
@@ -199,6 +194,7 @@ impl RequestCtx {
         Next::Resume(parent, results + 1)
     }
 
+    #[cold]
     fn on_failure(&self, co: Co, failure: Failure) -> Next {
         co.cancel();
         if failure == Failure::Memory {
@@ -220,7 +216,7 @@ impl RequestCtx {
         } else {
             self.disown(co);
         }
-        let overflow = co.thread.has_overflowed(failure);
+        let overflow = co.thread.get().has_overflowed(failure);
         let Some(parent) = co.parent.get() else { return self.orphaned() };
         parent.set_status(Status::Running);
         if co.role.get() == Role::Wrapped {
@@ -229,14 +225,14 @@ impl RequestCtx {
             co.stack().move_to(parent.stack(), 1);
             parent.propagates.set(true);
             if overflow {
-                co.thread.reset(self.vm);
+                co.thread.get().reset(self.vm);
             }
             return Next::Resume(parent, 0);
         }
         parent.stack().push_boolean(false);
         co.stack().move_to(parent.stack(), 1);
         if overflow {
-            co.thread.reset(self.vm);
+            co.thread.get().reset(self.vm);
         }
         self.bury(co);
         Next::Resume(parent, 2)
@@ -249,7 +245,7 @@ impl RequestCtx {
 
     fn report_failure(&self, kind: &str, co: Co, failure: Failure) {
         let message = co.stack().error_message();
-        let unreadable = usize::from(co.thread.has_overflowed(failure));
+        let unreadable = usize::from(co.thread.get().has_overflowed(failure));
         let stacks = self.blame(co).ancestry().map(Co::stack).skip(unreadable);
         self.log().print(
             Level::Error,
@@ -287,7 +283,7 @@ impl RequestCtx {
 impl super::task::Coroutine {
     /// Whether it ended with an error that it handed to its parent.
     pub(super) fn failed(&self) -> bool {
-        self.status.get() == Status::Dead && self.thread.stack().top() > 0
+        self.status.get() == Status::Dead && self.thread.get().stack().top() > 0
     }
 }
 
@@ -314,20 +310,8 @@ fn hand_over(co: Co, parent: Co, values: i32) -> i32 {
         co.stack().move_to(parent.stack(), values);
         return values;
     }
-    parent.stack().reserve(values + 1);
+    // What it yielded has gone to the child: there is room for a value more.
     parent.stack().push_boolean(true);
     co.stack().move_to(parent.stack(), values);
     values + 1
-}
-
-/// LuaJIT's number of a step, as debug lines show it.
-const fn code(step: Step) -> i32 {
-    match step {
-        Step::Finished => 0,
-        Step::Yielded => 1,
-        Step::Failed(Failure::Runtime) => 2,
-        Step::Failed(Failure::Syntax) => 3,
-        Step::Failed(Failure::Memory) => 4,
-        Step::Failed(_) => 5,
-    }
 }

@@ -1,4 +1,7 @@
 //! Lua at the start and the end of a worker.
+use core::ffi::CStr;
+use std::rc::Rc;
+
 use super::boot;
 use crate::api::pipe;
 use crate::conf::{Chunk, MainConf};
@@ -28,8 +31,7 @@ pub(crate) fn init(cycle: *mut ngx_cycle_t) -> bool {
         process::restart_system_calls();
     }
     let Some(chunk) = conf.init_worker else { return true };
-    let context = b"init_worker_by_lua*";
-    run(cycle, conf, chunk, Phase::InitWorker, Some(context)).is_some()
+    run(cycle, conf, chunk, Phase::InitWorker, Some(c"init_worker_by_lua*")).is_some()
 }
 
 /// `exit_worker_by_lua*`.
@@ -52,9 +54,10 @@ fn run(
     conf: &MainConf,
     chunk: &Chunk,
     phase: Phase,
-    context: Option<&[u8]>,
+    context: Option<&CStr>,
 ) -> Option<()> {
     let vm = conf.vm.get()?;
+    let context = context.map(|text| Rc::new(text.to_owned()));
     let detached = Detached::new(&Confs::of_http(cycle)?, context)?;
     let request = detached.request();
     RequestCtx::create(request, vm)?.set_phase(phase);

@@ -1,10 +1,12 @@
 //! `Vm`: one LuaJIT state with the tables the module keeps in its registry.
 #![allow(unsafe_code)]
 use core::ffi::{CStr, c_int, c_void};
+use core::ptr::NonNull;
 
+use super::anchor::{Anchor, Anchors};
 use super::function::{Function, protect};
 use super::stack::Stack;
-use super::{sys, traceback};
+use super::{heap, sys, traceback};
 
 /// A LuaJIT VM; the handle is its main coroutine.
 #[derive(Clone, Copy, Eq)]
@@ -14,6 +16,8 @@ pub(crate) struct Vm {
     lasting: bool,
     /// The registry's reference of the message handler of protected calls.
     handler: c_int,
+    /// A box that `close` frees.
+    anchors: NonNull<Anchors>,
 }
 
 impl PartialEq for Vm {
@@ -81,13 +85,13 @@ impl Vm {
     }
 
     pub(crate) fn with_chunks(chunks: ChunkKind) -> Option<Self> {
-        // SAFETY: the state is private to this function until it returns.
-        let main = unsafe { sys::luaL_newstate() };
+        let main = heap::new_state();
         if main.is_null() {
             return None;
         }
         let main = Stack::from_raw(main);
-        let mut vm = Self { main, chunks, lasting: true, handler: sys::LUA_NOREF };
+        let anchors = NonNull::from(Box::leak(Box::new(Anchors::new())));
+        let mut vm = Self { main, chunks, lasting: true, handler: sys::LUA_NOREF, anchors };
         let ready = protect(vm.main, |stack| {
             // SAFETY: `stack` is the new state.
             unsafe { sys::luaL_openlibs(stack.as_ptr()) };
@@ -114,7 +118,10 @@ impl Vm {
     /// Ends the VM; no handle to anything in it may be used after.
     pub(crate) fn close(self) {
         // SAFETY: the caller owns the VM.
-        unsafe { sys::lua_close(self.main.as_ptr()) }
+        unsafe {
+            heap::close_state(self.main.as_ptr());
+            drop(Box::from_raw(self.anchors.as_ptr()));
+        }
     }
 
     pub(crate) const fn stack(self) -> Stack {
@@ -132,9 +139,16 @@ impl Vm {
         self.main.raw_geti(sys::LUA_REGISTRYINDEX, self.handler);
     }
 
-    /// stack: [-0, +1, -]
-    pub(crate) fn push_coroutines(self) {
-        push_registry(self.main, &ngx_http_lua_coroutines_key);
+    /// Keeps a coroutine from the collector. stack: [-0, +0, m]
+    pub(super) fn keep(self, coroutine: Stack) -> Anchor {
+        let push_coroutines = |main| push_registry(main, &ngx_http_lua_coroutines_key);
+        // SAFETY: the VM has not been closed.
+        unsafe { self.anchors.as_ref() }.keep(coroutine, self.main, push_coroutines)
+    }
+
+    pub(super) fn release(self, anchor: Anchor) {
+        // SAFETY: as above.
+        unsafe { self.anchors.as_ref() }.release(anchor);
     }
 
     /// stack: [-0, +1, -]

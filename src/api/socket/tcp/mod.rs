@@ -473,7 +473,7 @@ pub(crate) struct Waiting {
 }
 
 impl Suspension for Waiting {
-    fn results(self: Box<Self>, stack: Stack) -> i32 {
+    fn results(&mut self, stack: Stack) -> i32 {
         let socket = &self.socket;
         note!(socket, "lua tcp operation done, resuming lua thread");
         match self.operation {

@@ -246,7 +246,7 @@ struct Handshake {
 }
 
 impl Suspension for Handshake {
-    fn results(self: Box<Self>, _: Stack) -> i32 {
+    fn results(&mut self, _: Stack) -> i32 {
         self.socket.connecting.set(Use::Idle);
         0
     }
