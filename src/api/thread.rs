@@ -20,7 +20,7 @@ fn spawn(call: &Call<'_>) -> Result<Yield> {
     if call.kind(1) != Kind::Function || stack.is_c_function(1) {
         return Err(Error::arg(1, "Lua function expected"));
     }
-    let ctx = in_phase(ctx, Phases::YIELDABLE)?;
+    let ctx = in_phase(ctx, Phases::WAITABLE)?;
     let args = call.count() - 1;
     let co = ctx.create_coroutine(stack, 1, Role::Light);
     // The thread takes the function's place, below the arguments, which it gets.
@@ -39,7 +39,7 @@ const TAKEN: Error = Error::fail("already waited or killed");
 /// Waits for the first of the light threads to end, and returns what it returned: `true` and its
 /// results, or `false` and its error.
 fn wait(call: &Call<'_>) -> Result<core::result::Result<Top, Yield>> {
-    let ctx = in_phase(current(call)?, Phases::YIELDABLE)?;
+    let ctx = in_phase(current(call)?, Phases::WAITABLE)?;
     let threads = call.count();
     if threads == 0 {
         return Err(Error::raise("at least one coroutine should be specified"));
@@ -72,7 +72,7 @@ fn own_thread(ctx: &RequestCtx, stack: Stack) -> Result<Option<Co>> {
 }
 
 fn kill(call: &Call<'_>) -> Result<i32> {
-    let ctx = in_phase(current(call)?, Phases::YIELDABLE)?;
+    let ctx = in_phase(current(call)?, Phases::WAITABLE)?;
     let thread = thread_arg(call, 1)?;
     let Some(co) = Co::of(ctx, thread) else { return Err(TAKEN) };
     if co.role() != Role::Light {

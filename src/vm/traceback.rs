@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 use std::fmt::Write as _;
 
-use super::function::{Call, Function, Result, Top, lua_fn};
+use super::function::{Call, Function, Result, Top, lua_fn, protect};
 use super::stack::Stack;
 use super::sys;
 
@@ -74,6 +74,22 @@ fn describe(text: &mut String, frame: &sys::lua_Debug) {
         (_, Some(b'C' | b't'), _) => write!(text, " ?"),
         _ => write!(text, " in function <{source}:{}>", frame.linedefined),
     };
+}
+
+/// `message` with the traceback of the coroutine `failed`, in LuaJIT's words; made on the stack of `vm`.
+/// stack of vm: [-0, +0, m]
+pub(crate) fn append(vm: Stack, failed: Stack, message: &[u8]) -> Vec<u8> {
+    let mut text = message.to_vec();
+    let made = protect(vm, |stack| {
+        // SAFETY: [lua-frame]; the frames of a coroutine that failed stay until it is reset.
+        unsafe { sys::luaL_traceback(stack.as_ptr(), failed.as_ptr(), core::ptr::null(), 0) };
+        text.push(b'\n');
+        text.extend_from_slice(stack.bytes(-1).unwrap_or_default());
+    });
+    if made.is_err() {
+        text.truncate(message.len());
+    }
+    text
 }
 
 /// Where the function at `index` was defined: the chunk's name as it was given, and the line.
