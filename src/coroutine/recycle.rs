@@ -42,6 +42,7 @@ impl Pool {
         if self.vm.get() != Some(vm) || self.len.get() >= max || !co.thread.reset(vm) {
             return false;
         }
+        co.cut_loads();
         clear(&co);
         co.next.set(self.first.replace(Some(co)));
         self.len.set(self.len.get() + 1);

@@ -4,6 +4,7 @@
 //! Coroutines made by Lua run beside their parent, not on top of it: `coroutine.resume` yields to
 //! here, and the child is resumed from here. So any of them can be suspended by any API.
 use super::context::{Ask, Leave, RequestCtx};
+use super::loads;
 use super::task::{Co, Role, Status};
 use crate::conf::{Chunk, MainConf};
 use crate::nginx::log::Text;
@@ -84,6 +85,9 @@ impl RequestCtx {
         self.asked.set(Ask::Wait);
         let step = co.thread.resume(args);
         trace!(self, "lua resume returned {}", code(step));
+        if co.loads.get() > 0 {
+            loads::review(co, step == Step::Yielded);
+        }
         match step {
             Step::Yielded => self.on_yield(co),
             Step::Finished => self.on_finish(co),

@@ -6,6 +6,7 @@ use core::ptr::NonNull;
 
 use super::context::RequestCtx;
 use super::foreign::Foreign;
+use super::loads;
 use super::suspension::Suspension;
 use crate::vm::{Stack, Thread};
 
@@ -62,6 +63,8 @@ pub(crate) struct Coroutine {
     pub(super) waiting: Cell<Option<Box<dyn Suspension>>>,
     /// What other modules hold of it.
     pub(super) foreign: Cell<Option<&'static Foreign>>,
+    /// How many modules it is loading.
+    pub(super) loads: Cell<u32>,
     /// Values on its stack for the next resume.
     pub(super) results: Cell<i32>,
     /// The next one that is ready to run.
@@ -98,6 +101,7 @@ impl Co {
             propagates: Cell::new(false),
             waiting: Cell::new(None),
             foreign: Cell::new(None),
+            loads: Cell::new(0),
             results: Cell::new(0),
             next_ready: Cell::new(None),
             next: Cell::new(None),
@@ -135,6 +139,7 @@ impl Co {
 
     pub(super) fn free(self) {
         self.disclaim();
+        self.cut_loads();
         // SAFETY: made by `new`; the owner frees it once.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
@@ -154,6 +159,13 @@ impl Co {
 
     pub(crate) fn set_status(self, status: Status) {
         self.status.set(status);
+    }
+
+    /// What the coroutine is loading has not been loaded.
+    pub(super) fn cut_loads(self) {
+        if self.loads.get() > 0 {
+            loads::cut(self);
+        }
     }
 
     /// Cancels what the coroutine waits for.
