@@ -120,8 +120,15 @@ end
 /// What is written in Lua. stack: [-0, +0, m]
 pub(crate) fn complete(vm: Vm) {
     let stack = vm.stack();
-    if vm.compile_plain(stack, CONNECT, c"=ngx.socket.connect").is_err() || !stack.call(0, 0, 0) {
-        stack.pop(1);
+    let chunks = [
+        (CONNECT, c"=ngx.socket.connect"),
+        #[cfg(ngx_feature = "http_ssl")]
+        (super::tls_lua::METHODS, c"=ngx.socket"),
+    ];
+    for (code, name) in chunks {
+        if vm.compile_plain(stack, code, name).is_ok() && !stack.call(0, 0, 0) {
+            stack.pop(1);
+        }
     }
 }
 
