@@ -11,6 +11,7 @@
 
 mod client;
 mod peer;
+mod report;
 mod rows;
 mod rows_over_hello;
 mod server;

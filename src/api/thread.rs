@@ -20,7 +20,7 @@ fn spawn(call: &Call<'_>) -> Result<Yield> {
     if call.kind(1) != Kind::Function || stack.is_c_function(1) {
         return Err(Error::arg(1, "Lua function expected"));
     }
-    let ctx = in_phase(ctx, Phases::YIELDABLE)?;
+    let ctx = in_phase(ctx, Phases::WAITABLE)?;
     let args = call.count() - 1;
     let co = ctx.create_coroutine(stack, 1, Role::Light);
     if args == 0 {
@@ -39,7 +39,7 @@ const TAKEN: Error = Error::fail("already waited or killed");
 /// Waits for the first of the light threads to end, and returns what it returned: `true` and its
 /// results, or `false` and its error.
 fn wait(call: &Call<'_>) -> Result<core::result::Result<Top, Yield>> {
-    let ctx = in_phase(current(call)?, Phases::YIELDABLE)?;
+    let ctx = in_phase(current(call)?, Phases::WAITABLE)?;
     let Some(parent) = ctx.current() else { return Err(Error::raise("no co ctx found")) };
     let ended = match wait_in(ctx, call, parent) {
         Ok(None) => return Ok(Err(Yield::NOTHING)),
@@ -92,7 +92,7 @@ fn ended_thread(ctx: &RequestCtx, parent: Co, thread: Stack) -> Result<Option<Co
 }
 
 fn kill(call: &Call<'_>) -> Result<i32> {
-    let ctx = in_phase(current(call)?, Phases::YIELDABLE)?;
+    let ctx = in_phase(current(call)?, Phases::WAITABLE)?;
     let thread = call.stack().thread(1).ok_or(Error::arg(1, "lua thread expected"))?;
     let Some(co) = Co::of(ctx, thread) else { return Err(TAKEN) };
     if co.role() != Role::Light {

@@ -7,6 +7,7 @@ pub(crate) mod ending;
 mod family;
 pub(crate) mod foreign;
 pub(crate) mod lease;
+pub(crate) mod loads;
 mod records;
 pub(crate) mod recycle;
 mod room;

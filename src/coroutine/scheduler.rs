@@ -4,9 +4,11 @@
 //! Coroutines made by Lua run beside their parent, not on top of it: `coroutine.resume` yields to
 //! here, and the child is resumed from here. So any of them can be suspended by any API.
 use super::context::{Ask, Leave, RequestCtx};
+use super::loads;
 use super::task::{Co, Role, Status};
+use crate::conf::{Chunk, MainConf};
 use crate::nginx::log::Text;
-use crate::nginx::{Level, trace};
+use crate::nginx::{Level, Log, Phase, trace};
 use crate::vm::thread::Failure;
 use crate::vm::{Stack, Step, traceback};
 
@@ -83,6 +85,9 @@ impl RequestCtx {
         self.asked.set(Ask::Wait);
         let step = co.thread.get().resume(args);
         trace!(self, "lua resume returned {}", step.0);
+        if co.loads.get() > 0 {
+            loads::review(co, step == Step::YIELDED);
+        }
         match step {
             Step::YIELDED => self.on_yield(co),
             Step::FINISHED => self.on_finish(co),
@@ -239,8 +244,22 @@ impl RequestCtx {
     }
 
     fn entry_failed(&self, co: Co, failure: Failure) -> Next {
-        self.report_failure("entry", co, failure);
+        let start =
+            MainConf::of(self.request).init_worker.filter(|_| self.phase() == Phase::InitWorker);
+        match start {
+            Some(chunk) => self.report_start(chunk, co, failure),
+            None => self.report_failure("entry", co, failure),
+        }
         self.stop_failed()
+    }
+
+    /// The code for the start of a worker has failed: that is said in the words for code that cannot wait.
+    fn report_start(&self, chunk: &Chunk, co: Co, failure: Failure) {
+        let message = co.stack().error_text();
+        let traced = message
+            .filter(|_| !co.thread.get().has_overflowed(failure))
+            .map(|message| traceback::append(self.vm.stack(), co.stack(), message));
+        chunk.report(Log::cycle(), traced.as_deref().or(message));
     }
 
     fn report_failure(&self, kind: &str, co: Co, failure: Failure) {

@@ -6,6 +6,7 @@ use core::ptr::NonNull;
 
 use super::context::RequestCtx;
 use super::foreign::Foreign;
+use super::loads;
 use super::records;
 use super::room::Room;
 use crate::vm::{Stack, Thread};
@@ -67,6 +68,8 @@ pub(crate) struct Coroutine {
     pub(super) room: Room,
     /// What other modules hold of it.
     pub(super) foreign: Cell<Option<&'static Foreign>>,
+    /// How many modules it is loading.
+    pub(super) loads: Cell<u32>,
     /// Values on its stack for the next resume.
     pub(super) results: Cell<i32>,
     /// It is in the queue of those that are ready to run.
@@ -109,6 +112,7 @@ impl Co {
                 propagates: Cell::new(false),
                 room: Room::new(),
                 foreign: Cell::new(None),
+                loads: Cell::new(0),
                 results: Cell::new(0),
                 is_ready: Cell::new(false),
                 next_ready: Cell::new(None),
@@ -163,6 +167,7 @@ impl Co {
     pub(super) fn clear(self) {
         self.cancel();
         self.disclaim();
+        self.cut_loads();
         self.ctx.set(None);
         self.status.set(Status::Suspended);
         self.parent.set(None);
@@ -210,6 +215,13 @@ impl Co {
 
     pub(crate) fn set_status(self, status: Status) {
         self.status.set(status);
+    }
+
+    /// What the coroutine is loading has not been loaded.
+    pub(super) fn cut_loads(self) {
+        if self.loads.get() > 0 {
+            loads::cut(self);
+        }
     }
 
     /// Cancels what the coroutine waits for.

@@ -206,6 +206,16 @@ impl Vm {
         .is_ok()
     }
 
+    /// Takes the mark of a module that is being loaded out of `package.loaded`. stack: [-0, +0, -]
+    pub(crate) fn forget_loading(self, name: &[u8]) {
+        // Without memory the mark stays, and the module counts as one that failed.
+        let _ = protect(self.main, |stack| {
+            stack.raw_field(sys::LUA_REGISTRYINDEX, b"_LOADED");
+            stack.push_nil();
+            stack.set_raw_field(-2, name);
+        });
+    }
+
     /// Runs a full collection.
     pub(crate) fn collect(self) {
         // SAFETY: [lua-frame]; finalizers run protected.

@@ -22,6 +22,8 @@ mod send;
 mod tls;
 #[cfg(ngx_feature = "http_ssl")]
 mod tls_ffi;
+#[cfg(ngx_feature = "http_ssl")]
+mod tls_lua;
 
 use core::cell::Cell;
 #[cfg(ngx_feature = "http_ssl")]
