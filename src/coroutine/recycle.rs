@@ -3,6 +3,7 @@
 //! A coroutine is reset before it is reused; without that it would carry over hooks, open upvalues
 //! and the stack of an aborted run.
 use core::cell::Cell;
+use core::fmt;
 
 use super::context::RequestCtx;
 use super::task::{Co, Role};
@@ -62,16 +63,11 @@ pub(super) fn take(ctx: &RequestCtx) -> Co {
     let vm = ctx.vm;
     trace!(ctx, "lua creating new thread");
     if let Some(co) = POOL.pop(vm) {
-        trace!(
-            ctx,
-            "lua reusing cached lua thread {:p} (ref {})",
-            co.stack().as_ptr(),
-            co.thread.get().anchor()
-        );
+        trace!(ctx, "lua reusing cached lua thread {}", Shown(co));
         return co;
     }
     let co = Co::new(Thread::new(vm), Role::Entry);
-    trace!(ctx, "lua ref lua thread {:p} (ref {})", co.stack().as_ptr(), co.thread.get().anchor());
+    trace!(ctx, "lua ref lua thread {}", Shown(co));
     co
 }
 
@@ -82,16 +78,30 @@ pub(super) fn take_for(vm: Vm) -> Co {
 
 /// Takes back an entry coroutine that has ended or was aborted. `max` bounds the pool.
 pub(super) fn give(ctx: &RequestCtx, co: Co, max: usize) {
-    let vm = ctx.vm;
-    let (stack, anchor) = (co.stack().as_ptr(), co.thread.get().anchor());
-    trace!(ctx, "lua deleting light thread {stack:p} (ref {anchor})");
-    if POOL.push(vm, co, max) {
-        trace!(ctx, "lua caching unused lua thread {stack:p} (ref {anchor})");
-        return;
+    trace!(ctx, "lua deleting light thread {}", Shown(co));
+    if POOL.push(ctx.vm, co, max) {
+        trace!(ctx, "lua caching unused lua thread {}", Shown(co));
+    } else {
+        drop_unused(ctx, co);
     }
-    trace!(ctx, "http lua unref thread {stack:p}: {anchor}");
-    co.thread.get().release(vm);
+}
+
+#[cold]
+fn drop_unused(ctx: &RequestCtx, co: Co) {
+    let thread = co.thread.get();
+    trace!(ctx, "http lua unref thread {:p}: {}", thread.stack().as_ptr(), thread.anchor());
+    thread.release(ctx.vm);
     co.free();
+}
+
+/// A coroutine as debug lines name it.
+struct Shown(Co);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let thread = self.0.thread.get();
+        write!(f, "{:p} (ref {})", thread.stack().as_ptr(), thread.anchor())
+    }
 }
 
 /// The VM is about to be closed, and its coroutines with it.

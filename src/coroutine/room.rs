@@ -33,15 +33,13 @@ impl Room {
     pub(super) fn begin<S: Suspension + 'static>(&self, make: impl FnOnce() -> S) {
         self.empty();
         let fits = size_of::<S>() <= size_of::<Place>() && align_of::<S>() <= align_of::<Place>();
-        let mut at = if fits && !self.taken.get() {
-            let at: NonNull<S> = NonNull::from(&self.place).cast();
-            self.taken.set(true);
-            // SAFETY: it fits, and nobody else uses the place.
-            unsafe { at.write(make()) };
-            at
+        let mut at: NonNull<S> = if fits && !self.taken.replace(true) {
+            NonNull::from(&self.place).cast()
         } else {
-            NonNull::from(Box::leak(Box::new(make())))
+            NonNull::from(Box::leak(Box::<S>::new_uninit())).cast()
         };
+        // SAFETY: it fits, and nobody else uses the place or the box.
+        unsafe { at.write(make()) };
         self.held.set(Some(at));
         // SAFETY: just written; `arm` knows nothing of the room.
         unsafe { at.as_mut() }.arm();
