@@ -9,11 +9,11 @@ use std::ffi::CString;
 
 use super::Domain;
 use crate::conf::MainConf;
-use crate::coroutine::{Co, RequestCtx, Run, disabled, lease, request_of};
+use crate::coroutine::{RequestCtx, Run, disabled, lease, recycle, request_of};
 use crate::nginx::detached::{self, Confs, Context, Detached};
 use crate::nginx::event::Delay;
 use crate::nginx::{Level, Log, Msec, Phase, Request, Timer, debug, exit, process};
-use crate::vm::{Call, Error, Kind, Result, Vm, lua_fn, traceback};
+use crate::vm::{Call, Error, Kind, Result, Thread, Vm, lua_fn, traceback};
 
 pub(crate) const DOMAIN: Domain = Domain {
     functions: &[
@@ -28,7 +28,7 @@ pub(crate) const DOMAIN: Domain = Domain {
 /// A timer that has not fired. It owns itself: its event and its neighbours have its address.
 struct Pending {
     timer: Timer<NonNull<Pending>>,
-    co: Co,
+    thread: Thread,
     /// How many values lie on its stack: the function and the arguments.
     values: i32,
     vm: Vm,
@@ -179,10 +179,10 @@ fn start(call: &Call<'_>, delay: Msec, interval: Option<Msec>) -> Result<i32> {
         conf.watches_exit.set(true);
     }
     let values = call.count() - 1;
-    let co = ctx.prepare_entry(stack, values);
+    let thread = ctx.prepare_entry(stack, values);
     let pending = Pending {
         timer: Timer::new(Log::cycle(), NonNull::dangling(), on_timer),
-        co,
+        thread,
         values,
         vm: ctx.vm,
         confs: Confs::of(r),
@@ -195,7 +195,7 @@ fn start(call: &Call<'_>, delay: Msec, interval: Option<Msec>) -> Result<i32> {
     debug!(
         Log::cycle(),
         "created timer (co: {:p} delay: {} ms): sz={values}",
-        co.stack().as_ptr(),
+        thread.stack().as_ptr(),
         delay.0
     );
     pending.start(when(delay));
@@ -277,14 +277,14 @@ fn abort_pending() {
 
 fn fire(pending: Box<Pending>, premature: bool) {
     debug!(Log::cycle(), "lua ngx.timer expired");
-    let Pending { co, vm, confs, conf, interval, .. } = *pending;
+    let Pending { thread, vm, confs, conf, interval, .. } = *pending;
     if let Some(interval) = interval.filter(|_| !process::exiting()) {
         start_next(&pending, interval);
     }
     let running = conf.running_timers.get();
     if running >= conf.max_running_timers {
         let why = format!("{} lua_max_running_timers are not enough", conf.max_running_timers);
-        refuse(vm, co, &why);
+        refuse(vm, thread, &why);
         return;
     }
     let (values, context) = (pending.values, pending.context.clone());
@@ -293,12 +293,12 @@ fn fire(pending: Box<Pending>, premature: bool) {
     let detached = Detached::new(&confs, Some(context));
     let ctx = detached.as_ref().and_then(|d| RequestCtx::create(d.request(), vm));
     let (Some(detached), Some(ctx)) = (detached, ctx) else {
-        refuse(vm, co, "could not create fake request");
+        refuse(vm, thread, "could not create fake request");
         return;
     };
     detached.release();
     conf.running_timers.set(running + 1);
-    ctx.adopt(co, Phase::Timer, drive);
+    let co = ctx.adopt(thread, Phase::Timer, drive);
     let stack = co.stack();
     stack.push_boolean(premature);
     if values > 1 {
@@ -313,24 +313,24 @@ fn fire(pending: Box<Pending>, premature: bool) {
 
 /// The next timer of `ngx.timer.every`, with the same function and arguments.
 fn start_next(pending: &Pending, interval: Msec) {
-    let (stack, values) = (pending.co.stack(), pending.values);
+    let (stack, values) = (pending.thread.stack(), pending.values);
     if !stack.reserve(values) {
         return;
     }
     for i in 1..=values {
         stack.push_value(i);
     }
-    let co = Co::entry(pending.vm);
-    stack.move_to(co.stack(), values);
+    let thread = recycle::take_for(pending.vm);
+    stack.move_to(thread.stack(), values);
     debug!(
         Log::cycle(),
         "created next timer (co: {:p} delay: {} ms)",
-        co.stack().as_ptr(),
+        thread.stack().as_ptr(),
         interval.0
     );
     Pending {
         timer: Timer::new(Log::cycle(), NonNull::dangling(), on_timer),
-        co,
+        thread,
         values,
         vm: pending.vm,
         confs: pending.confs,
@@ -343,13 +343,13 @@ fn start_next(pending: &Pending, interval: Msec) {
     .start(Delay::After(interval));
 }
 
-fn refuse(vm: Vm, co: Co, why: &str) {
-    let (source, line) = traceback::definition(co.stack(), 1);
+fn refuse(vm: Vm, thread: Thread, why: &str) {
+    let (source, line) = traceback::definition(thread.stack(), 1);
     Log::cycle().print(
         Level::Alert,
         format_args!("lua failed to run timer with function defined at {source}:{line}: {why}"),
     );
-    RequestCtx::discard_entry(vm, co);
+    thread.release(vm);
     lease::release(vm);
 }
 

@@ -13,7 +13,6 @@ impl RequestCtx {
             co.stack().isolate_globals();
         }
         co.stack().set_owner(self.request.as_ptr().cast());
-        co.join(self);
     }
 
     /// A coroutine for the Lua function at `function` of `from`, a coroutine of this request; it is left on
@@ -24,8 +23,7 @@ impl RequestCtx {
             // Nothing of Lua may refer to it while it waits.
             thread = thread.anchored(self.vm);
         }
-        let co = Co::new(thread, role);
-        co.join(self);
+        let co = Co::new(self, thread, role);
         self.link(co);
         from.push_value(function);
         from.move_to(co.stack(), 1);
@@ -66,8 +64,8 @@ impl RequestCtx {
         }
         self.unready(co);
         self.unlink(co);
-        co.thread.get().release(self.vm);
-        co.free();
+        co.thread.release(self.vm);
+        co.free(self);
         if let Some(parent) = parent.filter(|parent| parent.status() == Status::Dead) {
             self.bury(parent);
         }

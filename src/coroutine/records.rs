@@ -1,7 +1,7 @@
 //! The records of all coroutines of the process, found by number.
 //!
-//! A record is never freed: when its coroutine ends, it waits for another one. So what once was a coroutine
-//! can be asked whether it still is, and no number that Lua code comes up with leads astray.
+//! A record lies in its request's pool; its number is free again when its coroutine ends. So what Lua hands over
+//! can be asked whether it is a coroutine of ours, and no number that Lua code comes up with leads astray.
 #![allow(unsafe_code)]
 use core::cell::UnsafeCell;
 
@@ -10,8 +10,8 @@ use super::task::Co;
 struct Records(UnsafeCell<Lists>);
 
 struct Lists {
-    all: Vec<Co>,
-    spare: Vec<Co>,
+    all: Vec<Option<Co>>,
+    spare: Vec<usize>,
 }
 
 static RECORDS: Records = Records(UnsafeCell::new(Lists { all: Vec::new(), spare: Vec::new() }));
@@ -29,29 +29,35 @@ impl Records {
     }
 }
 
-/// A record that nobody uses; a new one is made with its number, which is not 0.
-pub(super) fn take(make: impl FnOnce(usize) -> Co) -> Co {
-    // SAFETY: used up before `make` is called.
-    if let Some(co) = unsafe { RECORDS.lists() }.spare.pop() {
-        return co;
-    }
-    // SAFETY: as above.
-    let number = unsafe { RECORDS.lists() }.all.len() + 1;
-    let co = make(number);
+/// A number for a new record, which is not 0.
+#[inline]
+pub(super) fn add(co: Co) -> usize {
     // SAFETY: nothing else is called.
-    unsafe { RECORDS.lists() }.all.push(co);
-    co
+    let Lists { all, spare } = unsafe { RECORDS.lists() };
+    let Some(number) = spare.pop() else {
+        all.push(Some(co));
+        return all.len();
+    };
+    if let Some(place) = all.get_mut(number - 1) {
+        *place = Some(co);
+    }
+    number
 }
 
-/// Nobody uses the record any more.
-pub(super) fn give(co: Co) {
+/// The number leads nowhere from now on.
+#[inline]
+pub(super) fn remove(number: usize) {
     // SAFETY: nothing else is called.
-    unsafe { RECORDS.lists() }.spare.push(co);
+    let Lists { all, spare } = unsafe { RECORDS.lists() };
+    if let Some(place) = all.get_mut(number.wrapping_sub(1)) {
+        *place = None;
+        spare.push(number);
+    }
 }
 
 /// The record of that number.
 #[inline]
 pub(super) fn get(number: usize) -> Option<Co> {
     // SAFETY: nothing else is called.
-    unsafe { RECORDS.lists() }.all.get(number.wrapping_sub(1)).copied()
+    *unsafe { RECORDS.lists() }.all.get(number.wrapping_sub(1))?
 }

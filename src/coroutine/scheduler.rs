@@ -83,7 +83,7 @@ impl RequestCtx {
             return self.on_failure(co, Failure::Runtime);
         }
         self.asked.set(Ask::Wait);
-        let step = co.thread.get().resume(args);
+        let step = co.thread.resume(args);
         trace!(self, "lua resume returned {}", step.0);
         if co.loads.get() > 0 {
             loads::review(co, step == Step::YIELDED);
@@ -148,7 +148,7 @@ impl RequestCtx {
         trace!(self, "lua light thread ended normally");
         match co.role() {
             Role::Entry => {
-                self.release_entry();
+                self.end_entry();
                 Next::Stop(self.unless_threads_run())
             }
             Role::Light => self.on_thread_end(co, true),
@@ -221,7 +221,7 @@ impl RequestCtx {
         } else {
             self.disown(co);
         }
-        let overflow = co.thread.get().has_overflowed(failure);
+        let overflow = co.thread.has_overflowed(failure);
         let Some(parent) = co.parent.get() else { return self.orphaned() };
         parent.set_status(Status::Running);
         if co.role.get() == Role::Wrapped {
@@ -230,14 +230,14 @@ impl RequestCtx {
             co.stack().move_to(parent.stack(), 1);
             parent.propagates.set(true);
             if overflow {
-                co.thread.get().reset(self.vm);
+                co.thread.reset(self.vm);
             }
             return Next::Resume(parent, 0);
         }
         parent.stack().push_boolean(false);
         co.stack().move_to(parent.stack(), 1);
         if overflow {
-            co.thread.get().reset(self.vm);
+            co.thread.reset(self.vm);
         }
         self.bury(co);
         Next::Resume(parent, 2)
@@ -257,14 +257,14 @@ impl RequestCtx {
     fn report_start(&self, chunk: &Chunk, co: Co, failure: Failure) {
         let message = co.stack().error_text();
         let traced = message
-            .filter(|_| !co.thread.get().has_overflowed(failure))
+            .filter(|_| !co.thread.has_overflowed(failure))
             .map(|message| traceback::append(self.vm.stack(), co.stack(), message));
         chunk.report(Log::cycle(), traced.as_deref().or(message));
     }
 
     fn report_failure(&self, kind: &str, co: Co, failure: Failure) {
         let message = co.stack().error_message();
-        let unreadable = usize::from(co.thread.get().has_overflowed(failure));
+        let unreadable = usize::from(co.thread.has_overflowed(failure));
         let stacks = self.blame(co).ancestry().map(Co::stack).skip(unreadable);
         self.log().print(
             Level::Error,
@@ -302,7 +302,7 @@ impl RequestCtx {
 impl super::task::Coroutine {
     /// Whether it ended with an error that it handed to its parent.
     pub(super) fn failed(&self) -> bool {
-        self.status.get() == Status::Dead && self.thread.get().stack().top() > 0
+        self.status.get() == Status::Dead && self.thread.stack().top() > 0
     }
 }
 

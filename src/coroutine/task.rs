@@ -50,8 +50,8 @@ impl Status {
 
 pub(crate) struct Coroutine {
     /// Its number among the records.
-    number: usize,
-    pub(super) thread: Cell<Thread>,
+    number: Cell<usize>,
+    pub(super) thread: Thread,
     pub(super) ctx: Cell<Option<NonNull<RequestCtx>>>,
     pub(super) role: Cell<Role>,
     pub(super) status: Cell<Status>,
@@ -76,7 +76,7 @@ pub(crate) struct Coroutine {
     pub(super) is_ready: Cell<bool>,
     /// The next one there.
     pub(super) next_ready: Cell<Option<Co>>,
-    /// The next one of the same request, or of the pool of unused ones.
+    /// The next one of the same request, or of its unused records.
     pub(super) next: Cell<Option<Co>>,
     /// The one before it of the same request.
     pub(super) previous: Cell<Option<Co>>,
@@ -97,38 +97,53 @@ impl Coroutine {
 pub(crate) struct Co(NonNull<Coroutine>);
 
 impl Co {
-    pub(super) fn new(thread: Thread, role: Role) -> Self {
-        let co = records::take(|number| {
-            let co = Coroutine {
-                number,
-                thread: Cell::new(thread),
-                ctx: Cell::new(None),
-                role: Cell::new(role),
-                status: Cell::new(Status::Suspended),
-                parent: Cell::new(None),
-                children: Cell::new(0),
-                waits: Cell::new(1),
-                awaited: Cell::new(0),
-                propagates: Cell::new(false),
-                room: Room::new(),
-                foreign: Cell::new(None),
-                loads: Cell::new(0),
-                results: Cell::new(0),
-                is_ready: Cell::new(false),
-                next_ready: Cell::new(None),
-                next: Cell::new(None),
-                previous: Cell::new(None),
-            };
-            Self(NonNull::from(Box::leak(Box::new(co))))
-        });
-        co.thread.set(thread);
-        co.role.set(role);
+    /// A record, in the pool of the request of `ctx`: it lives as long as that, or until it is freed.
+    pub(super) fn new(ctx: &RequestCtx, thread: Thread, role: Role) -> Self {
+        let record = Coroutine {
+            number: Cell::new(0),
+            thread,
+            ctx: Cell::new(Some(NonNull::from(ctx))),
+            role: Cell::new(role),
+            status: Cell::new(Status::Suspended),
+            parent: Cell::new(None),
+            children: Cell::new(0),
+            waits: Cell::new(1),
+            awaited: Cell::new(0),
+            propagates: Cell::new(false),
+            room: Room::new(),
+            foreign: Cell::new(None),
+            loads: Cell::new(0),
+            results: Cell::new(0),
+            is_ready: Cell::new(false),
+            next_ready: Cell::new(None),
+            next: Cell::new(None),
+            previous: Cell::new(None),
+        };
+        let co = match ctx.unused_records.get() {
+            Some(unused) => {
+                ctx.unused_records.set(unused.next.get());
+                // SAFETY: freed, and nobody else's; the room is empty.
+                unsafe { unused.0.write(record) };
+                unused
+            }
+            None => Self::place(ctx, record),
+        };
+        co.number.set(records::add(co));
+        // Lua finds the record by the coroutine from now on.
+        co.stack().set_number_of_record(co.number.get());
         co
     }
 
-    /// A new entry coroutine of `vm`, which belongs to no request yet.
-    pub(crate) fn entry(vm: crate::vm::Vm) -> Self {
-        super::recycle::take_for(vm)
+    fn place(ctx: &RequestCtx, record: Coroutine) -> Self {
+        match ctx.request.pool().place_raw() {
+            Some(place) => {
+                // SAFETY: it has room for a record.
+                unsafe { place.write(record) };
+                Self(place)
+            }
+            // As where Rust itself needs memory.
+            None => std::alloc::handle_alloc_error(core::alloc::Layout::new::<Coroutine>()),
+        }
     }
 
     pub(crate) fn role(self) -> Role {
@@ -157,39 +172,28 @@ impl Co {
         !matches!(self.status(), Status::Dead | Status::Zombie)
     }
 
-    /// Gives up the record, for another coroutine.
-    pub(super) fn free(self) {
-        self.clear();
-        records::give(self);
-    }
-
-    /// Forgets all but the Lua coroutine.
-    pub(super) fn clear(self) {
+    /// Gives up the record, for another coroutine of the request. It stays what it was until then.
+    pub(super) fn free(self, ctx: &RequestCtx) {
+        self.cut_loads();
         self.cancel();
         self.disclaim();
-        self.cut_loads();
+        records::remove(self.number.take());
         self.ctx.set(None);
-        self.status.set(Status::Suspended);
-        self.parent.set(None);
-        self.children.set(0);
-        self.awaited.set(0);
-        self.propagates.set(false);
+        self.next.set(ctx.unused_records.replace(Some(self)));
+    }
+
+    /// Makes an entry that has ended normally ready for another run.
+    pub(super) fn renew(self) {
+        self.stack().set_top(0);
+        self.cut_loads();
+        self.cancel();
+        self.disclaim();
         self.results.set(0);
-        self.is_ready.set(false);
-        self.next_ready.set(None);
-        self.next.set(None);
-        self.previous.set(None);
     }
 
     #[inline]
     pub(crate) fn stack(self) -> Stack {
-        self.thread.get().stack()
-    }
-
-    /// Ties it to a request: Lua finds the record by the coroutine from now on.
-    pub(super) fn join(self, ctx: &RequestCtx) {
-        self.ctx.set(Some(NonNull::from(ctx)));
-        self.stack().set_number_of_record(self.number);
+        self.thread.stack()
     }
 
     /// The record of the coroutine `stack`, if `parent` is its parent.

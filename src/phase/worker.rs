@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::boot;
 use crate::api::pipe;
 use crate::conf::{Chunk, MainConf};
-use crate::coroutine::{Co, RequestCtx, Run};
+use crate::coroutine::{RequestCtx, Run, recycle};
 use crate::nginx::detached::{Confs, Detached};
 use crate::nginx::log::Pointer;
 use crate::nginx::sys::ngx_cycle_t;
@@ -50,17 +50,17 @@ pub(crate) fn init(cycle: *mut ngx_cycle_t) -> bool {
 fn start(cycle: *mut ngx_cycle_t, vm: Vm, chunk: &Chunk, context: &CStr) -> Option<()> {
     let detached = Detached::new(&Confs::of_http(cycle)?, Some(Rc::new(context.to_owned())))?;
     let ctx = RequestCtx::create(detached.request(), vm)?;
-    let co = Co::entry(vm);
-    if boot::load_once(vm, chunk, co.stack(), Log::cycle()) {
+    let thread = recycle::take_for(vm);
+    if boot::load_once(vm, chunk, thread.stack(), Log::cycle()) {
         detached.release();
-        ctx.adopt(co, Phase::InitWorker, drive);
+        let co = ctx.adopt(thread, Phase::InitWorker, drive);
         let run = match ctx.run(co, 0) {
             Run::Suspended => ctx.run_ready(),
             ended => ended,
         };
         conclude(ctx, run);
     } else {
-        RequestCtx::discard_entry(vm, co);
+        thread.release(vm);
     }
     vm.collect();
     // A failure is logged; the worker serves all the same.
