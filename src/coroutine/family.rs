@@ -17,6 +17,8 @@ impl RequestCtx {
 
     /// A coroutine for the Lua function at `function` of `from`, a coroutine of this request; it is left on
     /// top of `from`.
+    ///
+    /// Reference: gives it the VM's globals, not those of `from`.
     pub(crate) fn create_coroutine(&self, from: Stack, function: c_int, role: Role) -> Co {
         let mut thread = Thread::unanchored(from);
         if role == Role::Light {
