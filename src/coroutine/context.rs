@@ -306,9 +306,18 @@ impl RequestCtx {
         &self,
         begin: impl FnOnce(Waker) -> Result<S>,
     ) -> Result<Yield> {
+        self.suspend_boxed(|waker| begin(waker).map(Box::new))
+    }
+
+    /// The same where the box comes from elsewhere.
+    #[inline]
+    pub(crate) fn suspend_boxed<S: Suspension + 'static>(
+        &self,
+        begin: impl FnOnce(Waker) -> Result<Box<S>>,
+    ) -> Result<Yield> {
         let co = self.current.get().ok_or(Error::raise("no co ctx found"))?;
         co.cancel();
-        let mut suspension = Box::new(begin(Waker::new(co))?);
+        let mut suspension = begin(Waker::new(co))?;
         suspension.arm();
         self.asked.set(Ask::Wait);
         co.waiting.set(Some(suspension));

@@ -19,5 +19,5 @@ pub(crate) use context::{
 pub(crate) use ending::Ending;
 pub(crate) use foreign::Foreign;
 pub(crate) use scheduler::Run;
-pub(crate) use suspension::{Suspension, Waker};
+pub(crate) use suspension::{SpareBox, Suspension, Waker};
 pub(crate) use task::{Co, Role, Status};

@@ -1,4 +1,7 @@
 //! Waiting: what a suspended coroutine owns, and how it is woken.
+use core::cell::Cell;
+use core::mem::MaybeUninit;
+
 use super::context::RequestCtx;
 use super::task::Co;
 use crate::nginx::request::run_posted;
@@ -33,6 +36,42 @@ pub(crate) trait Suspension {
     /// nginx has read the request's body; whether that ends the wait.
     fn on_body_read(&self) -> bool {
         false
+    }
+}
+
+/// The memory of a suspension's box between one wait and the next: most waits are short, and to allocate costs more than
+/// what else there is to do for one.
+pub(crate) struct SpareBox<S>(Cell<Option<Box<MaybeUninit<S>>>>);
+
+#[allow(unsafe_code)]
+// SAFETY: [single-thread]
+unsafe impl<S> Sync for SpareBox<S> {}
+
+impl<S> SpareBox<S> {
+    pub(crate) const fn new() -> Self {
+        Self(Cell::new(None))
+    }
+
+    /// Boxes `value`, in the spare memory if there is some.
+    #[inline]
+    pub(crate) fn fill(&self, value: S) -> Box<S> {
+        match self.0.take() {
+            Some(memory) => Box::write(memory, value),
+            None => Box::new(value),
+        }
+    }
+
+    /// Takes the value out of its box, whose memory is kept.
+    #[inline]
+    pub(crate) fn empty(&self, boxed: Box<S>) -> S {
+        let memory = Box::into_raw(boxed);
+        #[allow(unsafe_code)]
+        // SAFETY: the value is read once; what is left of the box is memory without a value.
+        unsafe {
+            let value = memory.read();
+            self.0.set(Some(Box::from_raw(memory.cast::<MaybeUninit<S>>())));
+            value
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The userdata by which Lua holds what is ours: a socket, in element 1 of its table, or a pattern.
+//! The userdata by which Lua holds what is ours: a socket, in element 1 of its table, or what `receiveuntil` has made.
 //!
 //! lua-resty-core hands the address of a socket's to C functions, so it stays where it is. A mark tells a
 //! userdata of somebody else's apart.
@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::Socket;
-use super::pattern::Pattern;
+use super::lua_receive::Reader;
 use crate::api::socket::udp;
 use crate::vm::{Call, Function, Result, Stack};
 
@@ -37,7 +37,7 @@ impl Held for udp::Socket {
     }
 }
 
-impl Held for Pattern {
+impl Held for Reader {
     fn mark() -> usize {
         (&raw const MARKS[1]).addr()
     }

@@ -15,6 +15,7 @@ mod lua_connect;
 mod lua_receive;
 mod pattern;
 mod pool;
+mod quick;
 mod receive;
 mod request;
 mod send;
@@ -36,7 +37,7 @@ pub(crate) use lua::{DOMAIN, complete};
 
 use super::buffer::Buffer;
 use crate::conf::LocConf;
-use crate::coroutine::{Ending, RequestCtx, Suspension, Waker};
+use crate::coroutine::{Ending, RequestCtx, SpareBox, Suspension, Waker};
 use crate::nginx::connection::{Connection, Watcher, error_text};
 use crate::nginx::log::Text;
 use crate::nginx::{Log, Msec, Request, debug};
@@ -161,6 +162,9 @@ pub(crate) struct Socket {
     kind: Kind,
     /// Whether debug lines are wanted.
     debugs: Cell<bool>,
+    /// Nothing but the buffer counts for a read that finds there what it wants: nobody wants debug lines, and the
+    /// connection is the socket's own.
+    is_plain: Cell<bool>,
     connection: Cell<Option<Connection>>,
     conf: Cell<Option<&'static LocConf>>,
     pub(crate) timeouts: Cell<Timeouts>,
@@ -207,6 +211,7 @@ impl Socket {
             request: Cell::new(None),
             kind,
             debugs: Cell::new(false),
+            is_plain: Cell::new(false),
             connection: Cell::new(None),
             conf: Cell::new(None),
             timeouts: Cell::new(Timeouts { connect: none, send: none, read: none }),
@@ -240,6 +245,7 @@ impl Socket {
         self.request.set(Some(ctx.request));
         self.conf.set(Some(LocConf::of(ctx.request)));
         self.debugs.set(ctx.debugs());
+        self.is_plain.set(self.kind == Kind::Upstream && !ctx.debugs());
         self.ending.tie(ctx);
     }
 
@@ -394,6 +400,7 @@ impl Socket {
     }
 
     /// Says which handler runs, as the reference does.
+    #[inline]
     fn trace_event(&self, wev: u8) {
         let Some(ctx) = self.context() else { return };
         let r = ctx.request;
@@ -474,11 +481,20 @@ pub(crate) struct Waiting {
     pub(crate) operation: Operation,
 }
 
+static SPARE: SpareBox<Waiting> = SpareBox::new();
+
+impl Waiting {
+    fn boxed(socket: &Rc<Socket>, operation: Operation) -> Box<Self> {
+        SPARE.fill(Self { socket: socket.clone(), operation })
+    }
+}
+
 impl Suspension for Waiting {
     fn results(self: Box<Self>, stack: Stack) -> i32 {
-        let socket = &self.socket;
+        let waiting = SPARE.empty(self);
+        let socket = &waiting.socket;
         note!(socket, "lua tcp operation done, resuming lua thread");
-        match self.operation {
+        match waiting.operation {
             Operation::Connect => socket.push_connected(stack),
             Operation::Read => socket.push_received(stack),
             Operation::Write => socket.push_sent(stack),

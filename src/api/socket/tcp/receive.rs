@@ -49,7 +49,7 @@ impl Delivery {
 const LARGEST_STEP: usize = 64 * 1024;
 
 /// A buffer that has grown beyond this is given back when it is empty.
-const LARGEST_KEPT: usize = 16 * 1024;
+pub(super) const LARGEST_KEPT: usize = 16 * 1024;
 
 impl Socket {
     /// Reads; if that has to wait, [`Waiting`](super::Waiting) owns the wait.
@@ -58,8 +58,8 @@ impl Socket {
         self.scanned.set(0);
         if self.kind.is_client() {
             request::listen(self);
-        } else if !self.buffer.is_empty()
-            && !self.debugs.get()
+        } else if self.is_plain.get()
+            && !self.buffer.is_empty()
             && let Some(delivery) = self.scan()
         {
             // What has been received already takes no look at the connection.
@@ -404,7 +404,7 @@ impl Set for LineEnds {
 /// Where the first carriage return or line feed is. Most lines are short: a call of memchr costs more than to
 /// look at some blocks here.
 #[inline]
-fn line_end(data: &[u8]) -> Option<usize> {
+pub(super) fn line_end(data: &[u8]) -> Option<usize> {
     const SHORT: usize = 4 * BLOCK;
     let (blocks, rest) = data[..data.len().min(SHORT)].as_chunks::<BLOCK>();
     for (n, block) in blocks.iter().enumerate() {

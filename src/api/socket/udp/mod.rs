@@ -14,7 +14,7 @@ pub(crate) use lua::DOMAIN;
 
 use super::Failure;
 use crate::conf::LocConf;
-use crate::coroutine::{Ending, RequestCtx, Suspension, Waker};
+use crate::coroutine::{Ending, RequestCtx, SpareBox, Suspension, Waker};
 use crate::nginx::address::Address;
 use crate::nginx::connection::{Connection, Received, Sent, Watcher};
 use crate::nginx::log::Text;
@@ -374,21 +374,24 @@ pub(crate) struct Waiting {
     socket: Rc<Socket>,
 }
 
+static SPARE: SpareBox<Waiting> = SpareBox::new();
+
 impl Waiting {
-    pub(crate) fn for_peer(socket: &Rc<Socket>, waker: Waker) -> Self {
+    pub(crate) fn for_peer(socket: &Rc<Socket>, waker: Waker) -> Box<Self> {
         socket.wait.set(Wait::Peer(waker));
-        Self { socket: socket.clone() }
+        SPARE.fill(Self { socket: socket.clone() })
     }
 
-    pub(crate) fn for_datagram(socket: &Rc<Socket>, waker: Waker) -> Self {
+    pub(crate) fn for_datagram(socket: &Rc<Socket>, waker: Waker) -> Box<Self> {
         socket.wait.set(Wait::Datagram(waker));
-        Self { socket: socket.clone() }
+        SPARE.fill(Self { socket: socket.clone() })
     }
 }
 
 impl Suspension for Waiting {
     fn results(self: Box<Self>, stack: Stack) -> i32 {
-        let socket = &self.socket;
+        let waiting = SPARE.empty(self);
+        let socket = &waiting.socket;
         debug!(socket.log(), "lua udp operation done, resuming lua thread");
         socket.wait.set(Wait::Nothing);
         debug!(socket.log(), "lua udp socket receive return value handler");
