@@ -58,13 +58,18 @@ impl Socket {
         self.scanned.set(0);
         if self.kind.is_client() {
             request::listen(self);
-        } else if self.is_plain.get()
-            && !self.buffer.is_empty()
-            && let Some(delivery) = self.scan()
-        {
-            // What has been received already takes no look at the connection.
-            self.delivery.set(delivery);
-            return Progress::Done;
+        } else if self.is_plain.get() {
+            if self.buffer.is_empty() {
+                if let Some(c) = self.connection.get().filter(|c| c.is_quiet() && !self.ended.get())
+                {
+                    self.limit_wait(c);
+                    return Progress::Waits;
+                }
+            } else if let Some(delivery) = self.scan() {
+                // What has been received already takes no look at the connection.
+                self.delivery.set(delivery);
+                return Progress::Done;
+            }
         }
         self.advance()
     }
