@@ -54,9 +54,15 @@ pub(super) fn receive(
     if stack.top() == 1 && stack.is_table(1) {
         let socket = socket_of(stack, 1);
         if let Some(socket) = socket
-            && let Some(line) = quick::line(stack, socket)
+            && let Some(data) = socket.at_hand(stack.owner())
         {
-            return Ok(Ok(line));
+            if data.is_empty() && socket.expects_line() {
+                return wait(current(call)?, socket, Operation::Read)
+                    .map(|wait| Err(Err(Err(wait))));
+            }
+            if let Some(line) = quick::line(socket, data) {
+                return Ok(Ok(line));
+            }
         }
         return receive_line(call, socket).map(|read| Err(Err(read)));
     }

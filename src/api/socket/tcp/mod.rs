@@ -477,23 +477,24 @@ pub(crate) enum Operation {
 /// A coroutine that waits for a socket. Dropped before the operation has ended, it takes the connection
 /// with it, unless another coroutine waits for the other direction.
 pub(crate) struct Waiting {
-    pub(crate) socket: Rc<Socket>,
-    pub(crate) operation: Operation,
+    /// `None` when the operation has ended.
+    socket: Option<Rc<Socket>>,
+    operation: Operation,
 }
 
 static SPARE: SpareBox<Waiting> = SpareBox::new();
 
 impl Waiting {
     fn boxed(socket: &Rc<Socket>, operation: Operation) -> Box<Self> {
-        SPARE.fill(Self { socket: socket.clone(), operation })
+        SPARE.fill(Self { socket: Some(socket.clone()), operation })
     }
 }
 
 impl Suspension for Waiting {
     fn results(self: Box<Self>, stack: Stack) -> i32 {
-        let waiting = SPARE.empty(self);
-        let socket = &waiting.socket;
-        note!(socket, "lua tcp operation done, resuming lua thread");
+        let mut waiting = SPARE.empty(self);
+        let Some(socket) = waiting.socket.take() else { return 0 };
+        note!(&socket, "lua tcp operation done, resuming lua thread");
         match waiting.operation {
             Operation::Connect => socket.push_connected(stack),
             Operation::Read => socket.push_received(stack),
@@ -502,23 +503,27 @@ impl Suspension for Waiting {
     }
 
     fn on_read_event(&self) -> bool {
-        self.operation == Operation::Read
-            && self.socket.kind.is_client()
-            && self.socket.read_on()
-            && self.socket.ends(&self.socket.reading)
+        self.socket.as_ref().is_some_and(|socket| {
+            self.operation == Operation::Read
+                && socket.kind.is_client()
+                && socket.read_on()
+                && socket.ends(&socket.reading)
+        })
     }
 
     fn on_write_event(&self) -> bool {
-        self.operation == Operation::Write
-            && self.socket.kind == Kind::Raw
-            && self.socket.write_on()
-            && self.socket.ends(&self.socket.writing)
+        self.socket.as_ref().is_some_and(|socket| {
+            self.operation == Operation::Write
+                && socket.kind == Kind::Raw
+                && socket.write_on()
+                && socket.ends(&socket.writing)
+        })
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let socket = &self.socket;
+        let Some(socket) = &self.socket else { return };
         let (own, other) = match self.operation {
             Operation::Connect => (&socket.connecting, &socket.connecting),
             Operation::Read => (&socket.reading, &socket.writing),

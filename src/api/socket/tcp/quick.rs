@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 
 use super::Socket;
 use super::pattern::Pattern;
-use super::receive::{LARGEST_KEPT, line_end};
+use super::receive::{Format, LARGEST_KEPT, line_end};
 use crate::vm::{IntoResults, Stack};
 
 /// The front of a socket's buffer, to be handed over. Its socket's userdata is on the stack until then, or an upvalue.
@@ -33,13 +33,24 @@ impl IntoResults for Front {
 impl Socket {
     /// What has been received, if a read for the request `owner` may take it as it is.
     #[inline(always)]
-    fn at_hand(&self, owner: *mut c_void) -> Option<&[u8]> {
+    pub(super) fn at_hand(&self, owner: *mut c_void) -> Option<&[u8]> {
         let r = self.request.get()?;
         let plain = r.as_ptr().cast() == owner
             && self.is_plain.get()
             && self.reading.get().is_idle()
             && self.connecting.get().is_idle();
         plain.then(|| self.buffer.bytes())
+    }
+
+    /// Lets a line that is asked for come, if there is nothing at all and only an event can bring it.
+    #[inline(always)]
+    pub(super) fn expects_line(&self) -> bool {
+        let quiet = self.readable().filter(|c| c.is_quiet() && !self.ended.get());
+        if let Some(c) = quiet {
+            self.begin_read(Format::Line);
+            self.limit_wait(c);
+        }
+        quiet.is_some()
     }
 
     /// Whether a write for the request `owner` needs nothing but the connection.
@@ -59,8 +70,7 @@ impl Socket {
 
 /// A line, if there is one.
 #[inline(always)]
-pub(super) fn line(stack: Stack, socket: &Socket) -> Option<Front> {
-    let data = socket.at_hand(stack.owner())?;
+pub(super) fn line(socket: &Socket, data: &[u8]) -> Option<Front> {
     let end = line_end(data)?;
     match (data[end], data.get(end + 1)) {
         (b'\n', _) => Some(socket.front(end, end + 1)),

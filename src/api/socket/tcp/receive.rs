@@ -54,24 +54,24 @@ pub(super) const LARGEST_KEPT: usize = 16 * 1024;
 impl Socket {
     /// Reads; if that has to wait, [`Waiting`](super::Waiting) owns the wait.
     pub(super) fn receive(&self, format: Format) -> Progress {
-        self.format.set(format);
-        self.scanned.set(0);
+        self.begin_read(format);
         if self.kind.is_client() {
             request::listen(self);
-        } else if self.is_plain.get() {
-            if self.buffer.is_empty() {
-                if let Some(c) = self.connection.get().filter(|c| c.is_quiet() && !self.ended.get())
-                {
-                    self.limit_wait(c);
-                    return Progress::Waits;
-                }
-            } else if let Some(delivery) = self.scan() {
-                // What has been received already takes no look at the connection.
-                self.delivery.set(delivery);
-                return Progress::Done;
-            }
+        } else if self.is_plain.get()
+            && !self.buffer.is_empty()
+            && let Some(delivery) = self.scan()
+        {
+            // What has been received already takes no look at the connection.
+            self.delivery.set(delivery);
+            return Progress::Done;
         }
         self.advance()
+    }
+
+    #[inline]
+    pub(super) fn begin_read(&self, format: Format) {
+        self.format.set(format);
+        self.scanned.set(0);
     }
 
     /// As [`Socket::receive`], up to a pattern.
@@ -315,7 +315,7 @@ impl Socket {
 
     /// Limits the wait for data. The timer of an earlier read is left as it is, if it fires early enough:
     /// putting it into nginx's tree and taking it out again costs more than a read.
-    fn limit_wait(&self, c: Connection) {
+    pub(super) fn limit_wait(&self, c: Connection) {
         let timeout = self.timeouts.get().read;
         if self.kind.is_client() {
             c.set_read_timer(timeout);

@@ -180,9 +180,14 @@ fn send(call: &Call<'_>) -> Result<i32> {
     let stack = call.stack();
     let r = request_of(stack).ok_or(Error::raise("request object not found"))?;
     let (socket, c) = open(call, r, "send")?;
+    if stack.is_string(2)
+        && let Some(data) = stack.bytes(2)
+    {
+        socket.send(c, data).map_err(|failure| failed(&failure))?;
+        return Ok(1);
+    }
     let mut data = Vec::new();
     let data = match call.kind(2) {
-        Kind::String => stack.bytes(2).unwrap_or_default(),
         Kind::Table => {
             flatten::strings(&mut data, stack, 2, 2)?;
             &data
