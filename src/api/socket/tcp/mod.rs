@@ -26,9 +26,9 @@ mod tls_ffi;
 #[cfg(ngx_feature = "http_ssl")]
 mod tls_lua;
 
-use core::cell::Cell;
 #[cfg(ngx_feature = "http_ssl")]
 use core::cell::OnceCell;
+use core::cell::{Cell, RefCell};
 use core::ptr::NonNull;
 use std::rc::Rc;
 
@@ -203,10 +203,45 @@ pub(crate) struct Socket {
     tls: OnceCell<Box<tls::State>>,
 }
 
+/// Sockets that nobody has any more, as good as new. Lua's collector gives up many at once, more than the system's
+/// allocator keeps at hand.
+struct Spares(RefCell<Vec<Rc<Socket>>>);
+
+static SPARES: Spares = Spares(RefCell::new(Vec::new()));
+
+/// How many are kept.
+const MOST_SPARES: usize = 64;
+
+#[allow(unsafe_code)]
+// SAFETY: [single-thread]
+unsafe impl Sync for Spares {}
+
 impl Socket {
     pub(crate) fn new(kind: Kind) -> Rc<Self> {
+        let spare = SPARES.0.borrow_mut().pop();
+        if let Some(mut spare) = spare
+            && let Some(socket) = Rc::get_mut(&mut spare)
+        {
+            socket.kind = kind;
+            return spare;
+        }
+        Rc::new(Self::fresh(kind))
+    }
+
+    /// Gives up a share. The last one's memory is kept for another socket.
+    pub(crate) fn give_up(mut share: Rc<Self>) {
+        let Some(socket) = Rc::get_mut(&mut share) else { return };
+        // The old one is dropped here: it closes its connection.
+        *socket = Self::fresh(Kind::Upstream);
+        let mut spares = SPARES.0.borrow_mut();
+        if spares.len() < MOST_SPARES {
+            spares.push(share);
+        }
+    }
+
+    fn fresh(kind: Kind) -> Self {
         let none = Msec(0);
-        Rc::new(Self {
+        Self {
             ending: Ending::new(Self::on_request_end),
             request: Cell::new(None),
             kind,
@@ -237,7 +272,7 @@ impl Socket {
             key: Cell::new(Box::default()),
             #[cfg(ngx_feature = "http_ssl")]
             tls: OnceCell::new(),
-        })
+        }
     }
 
     /// Makes the socket one of the request of `ctx`, with the location's settings.
