@@ -83,6 +83,58 @@ pub(crate) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
     }
 }
 
+/// The first place that is accepted of those where `first` stands, and `last` so many bytes behind it; or the place up to
+/// which there is none, some bytes before the end.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn find_ends(
+    data: &[u8],
+    first: u8,
+    last: u8,
+    distance: usize,
+    accept: impl Fn(usize) -> bool,
+) -> Result<usize, usize> {
+    use core::arch::x86_64::{
+        _mm_and_si128, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8,
+    };
+    let mut at = 0;
+    // SAFETY: both blocks lie within `data`, and SSE2 is part of x86-64.
+    unsafe {
+        let (first, last) = (_mm_set1_epi8(first.cast_signed()), _mm_set1_epi8(last.cast_signed()));
+        while at + distance + BLOCK <= data.len() {
+            let front = data.as_ptr().add(at);
+            let hit = _mm_and_si128(
+                _mm_cmpeq_epi8(_mm_loadu_si128(front.cast()), first),
+                _mm_cmpeq_epi8(_mm_loadu_si128(front.add(distance).cast()), last),
+            );
+            let mut found = _mm_movemask_epi8(hit).cast_unsigned();
+            while found != 0 {
+                let place = at + found.trailing_zeros() as usize;
+                if accept(place) {
+                    return Ok(place);
+                }
+                found &= found - 1;
+            }
+            at += BLOCK;
+        }
+    }
+    Err(at)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub(crate) fn find_ends(
+    data: &[u8],
+    first: u8,
+    last: u8,
+    distance: usize,
+    accept: impl Fn(usize) -> bool,
+) -> Result<usize, usize> {
+    let end = data.len().saturating_sub(distance);
+    let hits = |at: &usize| data[*at] == first && data[*at + distance] == last && accept(*at);
+    (0..end).find(hits).ok_or(end)
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 pub(crate) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {

@@ -1,4 +1,5 @@
 //! Waiting: what a suspended coroutine owns, and how it is woken.
+
 use super::context::RequestCtx;
 use super::task::Co;
 use crate::nginx::request::run_posted;

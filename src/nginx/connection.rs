@@ -332,6 +332,16 @@ impl Connection {
             || unsafe { sys::ngx_handle_read_event(self.read(), 0) == sys::OK }
     }
 
+    /// Nothing can be read, an event will tell when something can, and that is all there is to know.
+    #[inline]
+    pub(crate) fn is_quiet(self) -> bool {
+        self.is_read_active()
+            && !self.is_read_ready()
+            && !self.has_ended()
+            && !self.is_to_close()
+            && are_events_edges()
+    }
+
     /// The same for room to write `lowat` bytes.
     #[inline]
     pub(crate) fn expect_write(self, lowat: usize) -> bool {

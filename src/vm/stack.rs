@@ -102,6 +102,18 @@ impl Stack {
         Kind::ALL[(kind + 1).clamp(0, 11) as usize]
     }
 
+    /// stack: [-0, +0, -]
+    #[inline]
+    pub(crate) fn is_table(self, index: c_int) -> bool {
+        unsafe { sys::lua_type(self.0, index) == sys::LUA_TTABLE as c_int }
+    }
+
+    /// A string; a number is none. stack: [-0, +0, -]
+    #[inline]
+    pub(crate) fn is_string(self, index: c_int) -> bool {
+        unsafe { sys::lua_type(self.0, index) == sys::LUA_TSTRING as c_int }
+    }
+
     /// A number, or a string that reads as one. stack: [-0, +0, -]
     pub(crate) fn number(self, index: c_int) -> Option<f64> {
         unsafe {

@@ -134,19 +134,27 @@ sleep: API disabled in the context of log_by_lua*
 
 
 
-=== no request in init, and what cannot wait in set
+=== no request in init; in init_worker what follows comes while requests are served
 --- http_config
     init_by_lua_block { at_init = select(2, pcall(ngx.sleep, 0)) }
+    init_worker_by_lua_block {
+        local before = ngx.now()
+        ngx.sleep(0.05)
+        ngx.update_time()
+        slept, at_worker = ngx.now() - before, ngx.get_phase()
+    }
 --- config
     location = /t {
-        set_by_lua_block $at_set { return select(2, pcall(ngx.sleep, 0)) }
-        content_by_lua_block { ngx.say(at_init, "\n", ngx.var.at_set) }
+        content_by_lua_block {
+            while not slept do ngx.sleep(0.001) end
+            ngx.say(at_init, "\n", at_worker, " ", slept >= 0.049)
+        }
     }
 --- request
 GET /t
 --- response_body
 no request found
-API disabled in the context of set_by_lua*
+init_worker true
 --- no_error_log
 [error]
 

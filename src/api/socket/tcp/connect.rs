@@ -44,13 +44,14 @@ enum Turn {
 }
 
 impl Socket {
-    /// Connects; if that has to wait, [`Waiting`](super::Waiting) owns the wait.
-    pub(super) fn connect(&self, target: Target) -> Progress {
+    /// Connects; if that has to wait, [`Waiting`](super::Waiting) owns the wait. A connection out of the pool needs no
+    /// target.
+    pub(super) fn connect(&self, target: impl FnOnce() -> Target) -> Progress {
         self.begin(target, Turn::First)
     }
 
-    fn begin(&self, target: Target, turn: Turn) -> Progress {
-        let Some(pool) = self.pool.take() else { return self.locate(target) };
+    fn begin(&self, target: impl FnOnce() -> Target, turn: Turn) -> Progress {
+        let Some(pool) = self.pool.take() else { return self.locate(target()) };
         let log = self.log();
         note!(self, "lua tcp socket pool get keepalive peer");
         if let Some(idle) = pool.take_idle() {
@@ -72,7 +73,7 @@ impl Socket {
         self.counted.set(true);
         if admitted {
             self.pool.set(Some(pool));
-            return self.locate(target);
+            return self.locate(target());
         }
         if pool.is_backlog_full() {
             pool.uncount();
@@ -87,7 +88,7 @@ impl Socket {
         );
         let this = NonNull::from(self);
         let mut pending = Box::new(Pending {
-            target,
+            target: target(),
             stage: Stage::Queued(Timer::new(Log::cycle(), this, on_queue_timeout)),
         });
         let delay = self.timeouts.get().connect;
@@ -293,7 +294,7 @@ impl Socket {
         }
         let Pending { target, stage } = *pending;
         drop(stage);
-        self.proceed(self.begin(target, Turn::Resumed));
+        self.proceed(self.begin(|| target, Turn::Resumed));
     }
 
     /// The coroutine that waited for the connection is no more.

@@ -1,4 +1,4 @@
-//! The userdata by which Lua holds what is ours: a socket, in element 1 of its table, or a pattern.
+//! The userdata by which Lua holds what is ours: a socket, in element 1 of its table, or what `receiveuntil` has made.
 //!
 //! lua-resty-core hands the address of a socket's to C functions, so it stays where it is. A mark tells a
 //! userdata of somebody else's apart.
@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::Socket;
-use super::pattern::Pattern;
+use super::lua_receive::Reader;
 use crate::api::socket::udp;
 use crate::vm::{Call, Function, Result, Stack};
 
@@ -21,6 +21,11 @@ pub(crate) struct Handle<T> {
 /// What has handles, each with a mark of its own.
 pub(crate) trait Held: Sized {
     fn mark() -> usize;
+
+    /// The userdata with this share is collected.
+    fn give_up(share: Rc<Self>) {
+        drop(share);
+    }
 }
 
 static MARKS: [u8; 3] = [0; 3];
@@ -28,6 +33,10 @@ static MARKS: [u8; 3] = [0; 3];
 impl Held for Socket {
     fn mark() -> usize {
         (&raw const MARKS[0]).addr()
+    }
+
+    fn give_up(share: Rc<Self>) {
+        Socket::give_up(share);
     }
 }
 
@@ -37,7 +46,7 @@ impl Held for udp::Socket {
     }
 }
 
-impl Held for Pattern {
+impl Held for Reader {
     fn mark() -> usize {
         (&raw const MARKS[1]).addr()
     }
@@ -91,7 +100,9 @@ pub(crate) fn collect<T: Held>(call: &Call<'_>) -> Result<()> {
         // SAFETY: `at` has looked. Nobody refers to a userdata that is collected; Lua code that calls this
         // by hand gives up its share.
         let shared = unsafe { (*stack.pointer(1).cast::<Handle<T>>()).shared.take() };
-        drop(shared);
+        if let Some(shared) = shared {
+            T::give_up(shared);
+        }
     }
     Ok(())
 }

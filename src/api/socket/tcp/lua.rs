@@ -5,7 +5,6 @@
 use std::rc::Rc;
 
 use super::handle::{self, Handle, PLACE};
-use super::pattern::Pattern;
 use super::pool;
 use super::{Kind, Operation, Progress, Socket, Timeouts, Use, Waiting, request};
 use super::{lua_connect, lua_receive};
@@ -46,12 +45,12 @@ const OWNING: &[(&[u8], Function)] = &[
 fn setup(stack: Stack, _: &Found) {
     let ngx = stack.top();
     handle::push_metatable(stack, lua_fn!(handle::collect::<Socket>));
-    handle::push_metatable(stack, lua_fn!(handle::collect::<Pattern>));
-    let (sockets, patterns) = (ngx + 1, ngx + 2);
+    handle::push_metatable(stack, lua_fn!(handle::collect::<lua_receive::Reader>));
+    let (sockets, readers) = (ngx + 1, ngx + 2);
     let methods: [&[(&[u8], Function)]; 3] = [READING, WRITING, OWNING];
-    push_methods(stack, b"__tcp_cosocket_mt", &methods, patterns);
-    push_methods(stack, b"__tcp_req_cosocket_mt", &methods[..1], patterns);
-    push_methods(stack, b"__tcp_raw_req_cosocket_mt", &methods[..2], patterns);
+    push_methods(stack, b"__tcp_cosocket_mt", &methods, readers);
+    push_methods(stack, b"__tcp_req_cosocket_mt", &methods[..1], readers);
+    push_methods(stack, b"__tcp_raw_req_cosocket_mt", &methods[..2], readers);
     let (tcp, body, raw) = (ngx + 3, ngx + 4, ngx + 5);
     stack.push_value(sockets);
     stack.push_function(lua_fn!(lua_connect::connect), 1);
@@ -76,13 +75,13 @@ fn setup(stack: Stack, _: &Found) {
 }
 
 /// A metatable of sockets, which is kept in the registry as `name`. stack: [-0, +1, m]
-fn push_methods(stack: Stack, name: &[u8], methods: &[&[(&[u8], Function)]], patterns: i32) {
+fn push_methods(stack: Stack, name: &[u8], methods: &[&[(&[u8], Function)]], readers: i32) {
     stack.new_table(0, 20);
     for (name, function) in methods.iter().copied().flatten() {
         stack.push_function(*function, 0);
         stack.set_raw_field(-2, name);
     }
-    stack.push_value(patterns);
+    stack.push_value(readers);
     stack.push_function(lua_fn!(lua_receive::receive_until), 1);
     stack.set_raw_field(-2, b"receiveuntil");
     stack.push_value(-1);
@@ -194,14 +193,14 @@ pub(super) fn set_timeouts_of(socket: &Socket, stack: Stack, conf: &LocConf) {
 /// Lets the calling coroutine wait for the socket.
 pub(super) fn wait(ctx: &RequestCtx, socket: &Rc<Socket>, operation: Operation) -> Result<Yield> {
     let ctx = in_phase(ctx, Phases::WAITABLE)?;
-    ctx.suspend(|waker| {
+    ctx.suspend_for(|waker| {
         let direction = match operation {
             Operation::Connect => &socket.connecting,
             Operation::Read => &socket.reading,
             Operation::Write => &socket.writing,
         };
         direction.set(Use::Waiting(waker));
-        Ok(Waiting { socket: socket.clone(), operation })
+        Waiting::new(socket, operation)
     })
 }
 
@@ -260,6 +259,26 @@ impl IntoResults for SentNow {
 }
 
 fn send(call: &Call<'_>) -> Result<core::result::Result<SentNow, Yield>> {
+    let stack = call.stack();
+    if stack.top() == 2 && stack.is_table(1) && stack.is_string(2) {
+        if let Some(socket) = socket_of(stack, 1)
+            && socket.takes_writes(stack.owner())
+            && let Some(data @ [_, ..]) = stack.bytes(2)
+        {
+            return match socket.send(data) {
+                Progress::Done => Ok(Ok(SentNow::Bytes(data.len()))),
+                Progress::Failed => Ok(Ok(SentNow::Failed(socket.clone()))),
+                Progress::Waits => wait(current(call)?, socket, Operation::Write).map(Err),
+            };
+        }
+        stack.set_top(2);
+    }
+    send_as_asked(call)
+}
+
+/// The same, whatever has to be done for it.
+#[inline(never)]
+fn send_as_asked(call: &Call<'_>) -> Result<core::result::Result<SentNow, Yield>> {
     let args = call.count();
     if args != 2 {
         let message = format!("expecting 2 arguments (including the object), but got {args}");

@@ -1,4 +1,5 @@
 //! `connect`, `bind`, `setkeepalive` and `getreusedtimes`: Lua's side of what makes and keeps a connection.
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::connect::Target;
@@ -43,12 +44,13 @@ pub(super) fn connect(call: &Call<'_>) -> Result<core::result::Result<i32, Yield
         None if is_unix => 0,
         None => return Err(Error::fail("missing the port number")),
     };
-    let named = match options.pool {
-        Some(name) => name,
+    let mut room = [0; 64];
+    let named = match &options.pool {
+        Some(name) => name.into(),
         None if has_port && stack.number(3).is_some() => {
-            [host, b":", stack.bytes(3).unwrap_or_default()].concat()
+            joined(&mut room, [host, b":", stack.bytes(3).unwrap_or_default()])
         }
-        None => host.to_vec(),
+        None => host.into(),
     };
     let socket = match socket_of(stack, 1) {
         Some(socket) => {
@@ -70,15 +72,28 @@ pub(super) fn connect(call: &Call<'_>) -> Result<core::result::Result<i32, Yield
         Some(Pool::create(vm, &named, size, options.backlog, ctx.log()))
     });
     if pool.is_none() {
-        socket.key.set(named.into());
+        socket.key.set(named.into_owned().into());
     }
     socket.pool.set(pool);
-    let target = Target { host: host.into(), port, local: local_address(stack) };
+    let target = || Target { host: host.into(), port, local: local_address(stack) };
     match socket.connect(target) {
         Progress::Done => Ok(Ok(1)),
         Progress::Failed => Err(Error::Fail(failure_text(&socket).into())),
         Progress::Waits => wait(ctx, &socket, Operation::Connect).map(Err),
     }
+}
+
+/// The parts one after the other, in `room` if they fit.
+fn joined<'a, const N: usize>(room: &'a mut [u8; N], parts: [&[u8]; 3]) -> Cow<'a, [u8]> {
+    let mut len = 0;
+    for part in parts {
+        let Some(place) = room.get_mut(len..len + part.len()) else {
+            return parts.concat().into();
+        };
+        place.copy_from_slice(part);
+        len += part.len();
+    }
+    room[..len].into()
 }
 
 fn failure_text(socket: &Socket) -> String {

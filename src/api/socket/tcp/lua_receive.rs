@@ -1,9 +1,11 @@
 //! `receive`, `receiveany` and `receiveuntil`: Lua's side of reading.
+use core::cell::OnceCell;
 use std::rc::Rc;
 
 use super::handle::Handle;
 use super::lua::{CLOSED, check_use, closed, expect_table, raise, socket, socket_of, wait};
 use super::pattern::Pattern;
+use super::quick::{self, Front};
 use super::receive::Format;
 use super::{Operation, Progress, Socket, Use};
 use crate::coroutine::{RequestCtx, current};
@@ -24,7 +26,11 @@ pub(super) type Read = core::result::Result<Received, Yield>;
 /// The socket that is to be read from, by the request whose it is.
 #[inline(always)]
 fn reader<'c>(ctx: &RequestCtx, call: &'c Call<'_>) -> Result<&'c Rc<Socket>> {
-    let found = socket(call)?;
+    check_reader(ctx, socket(call)?)
+}
+
+#[inline(always)]
+fn check_reader<'c>(ctx: &RequestCtx, found: Option<&'c Rc<Socket>>) -> Result<&'c Rc<Socket>> {
     let open = found.filter(|socket| socket.readable().is_some());
     let Some(socket) = open else { return Err(closed(ctx, found, "receive")) };
     check_use(ctx, socket, Operation::Read)?;
@@ -41,7 +47,40 @@ fn answer_read(ctx: &RequestCtx, socket: &Rc<Socket>, progress: Progress) -> Res
     Ok(Ok(Received(socket.clone())))
 }
 
-pub(super) fn receive(call: &Call<'_>) -> Result<core::result::Result<&'static str, Read>> {
+pub(super) fn receive(
+    call: &Call<'_>,
+) -> Result<core::result::Result<Front, core::result::Result<&'static str, Read>>> {
+    let stack = call.stack();
+    if stack.top() == 1 && stack.is_table(1) {
+        let socket = socket_of(stack, 1);
+        if let Some(socket) = socket
+            && let Some(data) = socket.at_hand(stack.owner())
+        {
+            if data.is_empty() && socket.expects_line() {
+                return wait(current(call)?, socket, Operation::Read)
+                    .map(|wait| Err(Err(Err(wait))));
+            }
+            if let Some(line) = quick::line(socket, data) {
+                return Ok(Ok(line));
+            }
+        }
+        return receive_line(call, socket).map(|read| Err(Err(read)));
+    }
+    receive_as_asked(call).map(Err)
+}
+
+/// Receives a line, whatever has to be done for it.
+#[inline(never)]
+fn receive_line(call: &Call<'_>, socket: Option<&Rc<Socket>>) -> Result<Read> {
+    let ctx = current(call)?;
+    trace!(ctx, "lua tcp socket calling receive() method");
+    let socket = check_reader(ctx, socket)?;
+    trace!(ctx, "lua tcp socket read timeout: {}", socket.timeouts.get().read.0);
+    answer_read(ctx, socket, socket.receive(Format::Line))
+}
+
+#[inline(never)]
+fn receive_as_asked(call: &Call<'_>) -> Result<core::result::Result<&'static str, Read>> {
     let args = call.count();
     if args != 1 && args != 2 {
         let message = format!("expecting 1 or 2 arguments (including the object), but got {args}");
@@ -93,7 +132,14 @@ pub(super) fn receive_any(call: &Call<'_>) -> Result<Read> {
     answer_read(ctx, socket, socket.receive(Format::Any(most)))
 }
 
-/// Makes an iterator: a function with the socket's table and the pattern as its upvalues.
+/// What an iterator has as its second upvalue, the first one being the socket's table.
+pub(super) struct Reader {
+    /// The table's socket, once there is one.
+    socket: OnceCell<Rc<Socket>>,
+    pattern: Rc<Pattern>,
+}
+
+/// Makes an iterator.
 pub(super) fn receive_until(call: &Call<'_>) -> Result<Top> {
     let args = call.count();
     if args != 2 && args != 3 {
@@ -109,8 +155,10 @@ pub(super) fn receive_until(call: &Call<'_>) -> Result<Top> {
     if pattern.is_empty() {
         return Err(Error::fail("pattern is empty"));
     }
+    let pattern = Rc::new(Pattern::new(pattern, inclusive));
+    let socket = socket_of(stack, 1).map_or_else(OnceCell::new, |socket| socket.clone().into());
     stack.push_value(1);
-    Handle::push(stack, Rc::new(Pattern::new(pattern, inclusive)), Stack::upvalue(1));
+    Handle::push(stack, Rc::new(Reader { socket, pattern }), Stack::upvalue(1));
     stack.push_function(lua_fn!(next_piece), 2);
     Ok(Top(1))
 }
@@ -146,27 +194,44 @@ impl IntoResults for Ended {
     }
 }
 
-fn next_piece(call: &Call<'_>) -> Result<core::result::Result<Ended, Read>> {
+fn next_piece(
+    call: &Call<'_>,
+) -> Result<core::result::Result<Front, core::result::Result<Ended, Read>>> {
+    let stack = call.stack();
+    let Some(reader) = Handle::<Reader>::at(stack, Stack::upvalue(2)) else { return Err(CLOSED) };
+    if stack.top() == 0
+        && !reader.pattern.ended.get()
+        && let Some(socket) = reader.socket.get()
+        && let Some(piece) = quick::piece(stack, socket, &reader.pattern)
+    {
+        return Ok(Ok(piece));
+    }
+    next_of(call, reader).map(Err)
+}
+
+/// The same, whatever has to be done for it.
+#[inline(never)]
+fn next_of(call: &Call<'_>, reader: &Reader) -> Result<core::result::Result<Ended, Read>> {
     let args = call.count();
     if args > 1 {
         return raise(format!("expecting 0 or 1 arguments, but seen {args}"));
     }
     let size = if args == 1 { call.number(1)? as isize } else { 0 };
-    let stack = call.stack();
-    let Some(socket) = socket_of(stack, Stack::upvalue(1)) else { return Err(CLOSED) };
-    if socket.readable().is_none() {
-        return Err(CLOSED);
+    let connected = || socket_of(call.stack(), Stack::upvalue(1)).cloned();
+    if reader.socket.get().is_none()
+        && let Some(socket) = connected()
+    {
+        let _ = reader.socket.set(socket);
     }
+    let open = reader.socket.get().filter(|socket| socket.readable().is_some());
+    let socket = open.ok_or(CLOSED)?;
     let ctx = current(call)?;
     check_use(ctx, socket, Operation::Read)?;
     trace!(ctx, "lua tcp socket receiveuntil iterator");
     trace!(ctx, "lua tcp socket read timeout: {}", socket.timeouts.get().read.0);
-    let Some(pattern) = Handle::<Pattern>::at(stack, Stack::upvalue(2)) else {
-        return Err(CLOSED);
-    };
-    if pattern.ended.replace(false) {
+    if reader.pattern.ended.replace(false) {
         return Ok(Ok(Ended));
     }
     let size = usize::try_from(size).unwrap_or(0);
-    answer_read(ctx, socket, socket.receive_until(pattern.clone(), size)).map(Err)
+    answer_read(ctx, socket, socket.receive_until(reader.pattern.clone(), size)).map(Err)
 }

@@ -15,6 +15,7 @@ mod lua_connect;
 mod lua_receive;
 mod pattern;
 mod pool;
+mod quick;
 mod receive;
 mod request;
 mod send;
@@ -25,9 +26,9 @@ mod tls_ffi;
 #[cfg(ngx_feature = "http_ssl")]
 mod tls_lua;
 
-use core::cell::Cell;
 #[cfg(ngx_feature = "http_ssl")]
 use core::cell::OnceCell;
+use core::cell::{Cell, RefCell};
 use core::ptr::NonNull;
 use std::rc::Rc;
 
@@ -161,6 +162,9 @@ pub(crate) struct Socket {
     kind: Kind,
     /// Whether debug lines are wanted.
     debugs: Cell<bool>,
+    /// Nothing but the buffer counts for a read that finds there what it wants: nobody wants debug lines, and the
+    /// connection is the socket's own.
+    is_plain: Cell<bool>,
     connection: Cell<Option<Connection>>,
     conf: Cell<Option<&'static LocConf>>,
     pub(crate) timeouts: Cell<Timeouts>,
@@ -199,14 +203,50 @@ pub(crate) struct Socket {
     tls: OnceCell<Box<tls::State>>,
 }
 
+/// Sockets that nobody has any more, as good as new. Lua's collector gives up many at once, more than the system's
+/// allocator keeps at hand.
+struct Spares(RefCell<Vec<Rc<Socket>>>);
+
+static SPARES: Spares = Spares(RefCell::new(Vec::new()));
+
+/// How many are kept.
+const MOST_SPARES: usize = 64;
+
+#[allow(unsafe_code)]
+// SAFETY: [single-thread]
+unsafe impl Sync for Spares {}
+
 impl Socket {
     pub(crate) fn new(kind: Kind) -> Rc<Self> {
+        let spare = SPARES.0.borrow_mut().pop();
+        if let Some(mut spare) = spare
+            && let Some(socket) = Rc::get_mut(&mut spare)
+        {
+            socket.kind = kind;
+            return spare;
+        }
+        Rc::new(Self::fresh(kind))
+    }
+
+    /// Gives up a share. The last one's memory is kept for another socket.
+    pub(crate) fn give_up(mut share: Rc<Self>) {
+        let Some(socket) = Rc::get_mut(&mut share) else { return };
+        // The old one is dropped here: it closes its connection.
+        *socket = Self::fresh(Kind::Upstream);
+        let mut spares = SPARES.0.borrow_mut();
+        if spares.len() < MOST_SPARES {
+            spares.push(share);
+        }
+    }
+
+    fn fresh(kind: Kind) -> Self {
         let none = Msec(0);
-        Rc::new(Self {
+        Self {
             ending: Ending::new(Self::on_request_end),
             request: Cell::new(None),
             kind,
             debugs: Cell::new(false),
+            is_plain: Cell::new(false),
             connection: Cell::new(None),
             conf: Cell::new(None),
             timeouts: Cell::new(Timeouts { connect: none, send: none, read: none }),
@@ -232,7 +272,7 @@ impl Socket {
             key: Cell::new(Box::default()),
             #[cfg(ngx_feature = "http_ssl")]
             tls: OnceCell::new(),
-        })
+        }
     }
 
     /// Makes the socket one of the request of `ctx`, with the location's settings.
@@ -240,6 +280,7 @@ impl Socket {
         self.request.set(Some(ctx.request));
         self.conf.set(Some(LocConf::of(ctx.request)));
         self.debugs.set(ctx.debugs());
+        self.is_plain.set(self.kind == Kind::Upstream && !ctx.debugs());
         self.ending.tie(ctx);
     }
 
@@ -394,6 +435,7 @@ impl Socket {
     }
 
     /// Says which handler runs, as the reference does.
+    #[inline]
     fn trace_event(&self, wev: u8) {
         let Some(ctx) = self.context() else { return };
         let r = ctx.request;
@@ -470,14 +512,21 @@ pub(crate) enum Operation {
 /// A coroutine that waits for a socket. Dropped before the operation has ended, it takes the connection
 /// with it, unless another coroutine waits for the other direction.
 pub(crate) struct Waiting {
-    pub(crate) socket: Rc<Socket>,
-    pub(crate) operation: Operation,
+    /// `None` when the operation has ended.
+    socket: Option<Rc<Socket>>,
+    operation: Operation,
+}
+
+impl Waiting {
+    fn new(socket: &Rc<Socket>, operation: Operation) -> Self {
+        Self { socket: Some(socket.clone()), operation }
+    }
 }
 
 impl Suspension for Waiting {
     fn results(&mut self, stack: Stack) -> i32 {
-        let socket = &self.socket;
-        note!(socket, "lua tcp operation done, resuming lua thread");
+        let Some(socket) = self.socket.take() else { return 0 };
+        note!(&socket, "lua tcp operation done, resuming lua thread");
         match self.operation {
             Operation::Connect => socket.push_connected(stack),
             Operation::Read => socket.push_received(stack),
@@ -486,23 +535,27 @@ impl Suspension for Waiting {
     }
 
     fn on_read_event(&self) -> bool {
-        self.operation == Operation::Read
-            && self.socket.kind.is_client()
-            && self.socket.read_on()
-            && self.socket.ends(&self.socket.reading)
+        self.socket.as_ref().is_some_and(|socket| {
+            self.operation == Operation::Read
+                && socket.kind.is_client()
+                && socket.read_on()
+                && socket.ends(&socket.reading)
+        })
     }
 
     fn on_write_event(&self) -> bool {
-        self.operation == Operation::Write
-            && self.socket.kind == Kind::Raw
-            && self.socket.write_on()
-            && self.socket.ends(&self.socket.writing)
+        self.socket.as_ref().is_some_and(|socket| {
+            self.operation == Operation::Write
+                && socket.kind == Kind::Raw
+                && socket.write_on()
+                && socket.ends(&socket.writing)
+        })
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let socket = &self.socket;
+        let Some(socket) = &self.socket else { return };
         let (own, other) = match self.operation {
             Operation::Connect => (&socket.connecting, &socket.connecting),
             Operation::Read => (&socket.reading, &socket.writing),

@@ -7,8 +7,13 @@ use core::cell::{Cell, OnceCell};
 
 use memchr::memmem::Finder;
 
-/// Patterns up to this length are looked for by their first byte.
+use crate::scan::{BLOCK, find_ends};
+
+/// Patterns up to this length are looked for by their first and last bytes.
 const SHORT: usize = 8;
+
+/// So far; beyond that by their first bytes alone, many places at a time.
+const NEAR: usize = 16 * BLOCK;
 
 pub(crate) struct Pattern {
     bytes: Box<[u8]>,
@@ -51,20 +56,33 @@ impl Pattern {
     /// Where the pattern stands first in `data`, of which the first `known` bytes have been searched.
     #[inline]
     pub(crate) fn find(&self, data: &[u8], known: usize) -> Option<usize> {
-        let from = known.saturating_sub(self.len() - 1);
+        let last = self.len() - 1;
+        let from = known.saturating_sub(last);
         let rest = &data[from..];
-        let found = match &*self.bytes {
-            [byte] => memchr::memchr(*byte, rest),
-            short if short.len() <= SHORT => self.find_short(rest),
+        let found = match last {
+            0 => memchr::memchr(self.bytes[0], rest),
+            1..SHORT => self.find_short(rest, last),
             _ => self.finder().find(rest),
         };
         found.map(|at| from + at)
     }
 
-    fn find_short(&self, data: &[u8]) -> Option<usize> {
-        let last = data.len().checked_sub(self.len())?;
-        memchr::memchr_iter(self.bytes[0], &data[..=last])
-            .find(|at| data[*at..].starts_with(&self.bytes))
+    /// Most that is read up to a short pattern is short as well.
+    #[inline(always)]
+    fn find_short(&self, data: &[u8], last: usize) -> Option<usize> {
+        let near = &data[..data.len().min(NEAR)];
+        let is_all = |at: usize| last == 1 || near[at..].starts_with(&self.bytes);
+        match find_ends(near, self.bytes[0], self.bytes[last], last, is_all) {
+            Ok(at) => Some(at),
+            Err(rest) => self.find_by_first(data, rest),
+        }
+    }
+
+    #[inline(never)]
+    fn find_by_first(&self, data: &[u8], from: usize) -> Option<usize> {
+        let end = data.len().checked_sub(self.len() - 1)?;
+        let starts = memchr::memchr_iter(self.bytes[0], data.get(from..end)?);
+        starts.map(|at| from + at).find(|at| data[*at..].starts_with(&self.bytes))
     }
 
     #[cold]
@@ -162,6 +180,26 @@ mod tests {
             let pattern = Pattern::new(pattern.as_bytes(), false);
             for known in 0..at.unwrap_or(data.len()) {
                 assert_eq!(pattern.find(data.as_bytes(), known), at, "{data}");
+            }
+        }
+    }
+
+    #[test]
+    fn patterns_are_found_near_and_far() {
+        for pattern in ["\r\n", "abc", "aab", "abcdefgh", "abcdefghi", "x"] {
+            for at in (0..600).step_by(7).chain([15, 16, 17, 254, 255, 256, 257]) {
+                let mut data = "a".repeat(at).into_bytes();
+                data.extend_from_slice(b"b\rxa");
+                let pattern = Pattern::new(pattern.as_bytes(), false);
+                let first = data.windows(pattern.len()).position(|part| *part == *pattern.bytes);
+                assert_eq!(pattern.find(&data, 0), first);
+                data.extend_from_slice(&pattern.bytes);
+                let first = data.windows(pattern.len()).position(|part| *part == *pattern.bytes);
+                for rest in 0..40 {
+                    data.truncate(at + 4 + pattern.len());
+                    data.resize(at + 4 + pattern.len() + rest, b'a');
+                    assert_eq!(pattern.find(&data, 0), first, "{at} {rest}");
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 use core::cell::{Cell, RefCell};
 use core::ptr::NonNull;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use super::Socket;
@@ -39,7 +39,8 @@ pub(crate) struct Idle {
     older: Cell<Option<NonNull<Idle>>>,
 }
 
-type Named = HashMap<Box<[u8]>, Rc<Pool>>;
+/// Most workers have a few: to compare with some names costs less than to make a hash of one.
+type Named = BTreeMap<Box<[u8]>, Rc<Pool>>;
 
 /// The pools of each VM that has some.
 struct All(RefCell<Vec<(Stack, Named)>>);

@@ -49,17 +49,16 @@ impl Delivery {
 const LARGEST_STEP: usize = 64 * 1024;
 
 /// A buffer that has grown beyond this is given back when it is empty.
-const LARGEST_KEPT: usize = 16 * 1024;
+pub(super) const LARGEST_KEPT: usize = 16 * 1024;
 
 impl Socket {
     /// Reads; if that has to wait, [`Waiting`](super::Waiting) owns the wait.
     pub(super) fn receive(&self, format: Format) -> Progress {
-        self.format.set(format);
-        self.scanned.set(0);
+        self.begin_read(format);
         if self.kind.is_client() {
             request::listen(self);
-        } else if !self.buffer.is_empty()
-            && !self.debugs.get()
+        } else if self.is_plain.get()
+            && !self.buffer.is_empty()
             && let Some(delivery) = self.scan()
         {
             // What has been received already takes no look at the connection.
@@ -67,6 +66,12 @@ impl Socket {
             return Progress::Done;
         }
         self.advance()
+    }
+
+    #[inline]
+    pub(super) fn begin_read(&self, format: Format) {
+        self.format.set(format);
+        self.scanned.set(0);
     }
 
     /// As [`Socket::receive`], up to a pattern.
@@ -310,7 +315,7 @@ impl Socket {
 
     /// Limits the wait for data. The timer of an earlier read is left as it is, if it fires early enough:
     /// putting it into nginx's tree and taking it out again costs more than a read.
-    fn limit_wait(&self, c: Connection) {
+    pub(super) fn limit_wait(&self, c: Connection) {
         let timeout = self.timeouts.get().read;
         if self.kind.is_client() {
             c.set_read_timer(timeout);
@@ -404,7 +409,7 @@ impl Set for LineEnds {
 /// Where the first carriage return or line feed is. Most lines are short: a call of memchr costs more than to
 /// look at some blocks here.
 #[inline]
-fn line_end(data: &[u8]) -> Option<usize> {
+pub(super) fn line_end(data: &[u8]) -> Option<usize> {
     const SHORT: usize = 4 * BLOCK;
     let (blocks, rest) = data[..data.len().min(SHORT)].as_chunks::<BLOCK>();
     for (n, block) in blocks.iter().enumerate() {

@@ -21,6 +21,7 @@ impl Unsent {
 
 impl Socket {
     /// Sends; if that has to wait, [`Waiting`](super::Waiting) owns the wait.
+    #[inline]
     pub(super) fn send(&self, data: &[u8]) -> Progress {
         let Some(c) = self.writable() else { return self.fail_write(Failure::Closed) };
         match self.write(c, data) {
@@ -52,6 +53,7 @@ impl Socket {
     }
 
     /// Writes as much as there is room for; how much that was.
+    #[inline]
     fn write(&self, c: Connection, data: &[u8]) -> Result<usize, Failure> {
         note!(self, "lua tcp socket send data");
         let mut done = 0;

@@ -76,19 +76,15 @@ fn new_socket(call: &Call<'_>) -> Result<Top> {
     Ok(Top(1))
 }
 
-/// The socket whose table is argument 1, if it has had a peer. stack: [-0, +0, -]
+/// The socket whose table is argument 1, if it has had a peer. stack: [-0, +1, -]
+#[inline(always)]
 fn socket<'c>(call: &'c Call<'_>) -> Result<Option<&'c Rc<Socket>>> {
-    if call.kind(1) != Kind::Table {
+    let stack = call.stack();
+    if !stack.is_table(1) {
         return Err(Error::BadArg { index: 1, expected: c"table" });
     }
-    Ok(socket_of(call.stack()))
-}
-
-fn socket_of<'a>(stack: Stack) -> Option<&'a Rc<Socket>> {
     stack.raw_geti(1, PLACE);
-    let socket = Handle::at(stack, -1);
-    stack.pop(1);
-    socket
+    Ok(Handle::at(stack, -1))
 }
 
 /// The timeout in the socket's table; 0 for the location's. stack: [-0, +0, -]
@@ -132,7 +128,7 @@ fn set_peer_name(call: &Call<'_>) -> Result<core::result::Result<i32, Yield>> {
     socket.bind(local_address(stack));
     match socket.set_peer(ctx, host, port) {
         Progress::Done => Ok(Ok(1)),
-        Progress::Waits => ctx.suspend(|waker| Ok(Waiting::for_peer(&socket, waker))).map(Err),
+        Progress::Waits => ctx.suspend_for(|waker| Waiting::for_peer(&socket, waker)).map(Err),
         Progress::Failed(failure) => Err(failed(&failure)),
     }
 }
@@ -147,16 +143,12 @@ fn failed(failure: &crate::api::socket::Failure) -> Error {
 }
 
 /// The socket of argument 1 with its connection, for the request of `r`; `what` it cannot do is logged.
+/// stack: [-0, +1, -]
+#[inline(always)]
 fn open<'c>(call: &'c Call<'_>, r: Request, what: &str) -> Result<(&'c Rc<Socket>, Connection)> {
     let found = socket(call)?;
     let Some((socket, c)) = found.and_then(|socket| Some((socket, socket.connection()?))) else {
-        if crate::api::socket::logs_errors(Some(r)) {
-            let u = found.map_or(core::ptr::null(), Rc::as_ptr).addr();
-            let message =
-                format_args!("attempt to {what} data on a closed socket: u:{u:016X}, c:{:016X}", 0);
-            r.log().print(Level::Error, message);
-        }
-        return Err(CLOSED);
+        return Err(closed(found, r, what));
     };
     if socket.request() != Some(r) {
         return Err(BAD_REQUEST);
@@ -167,6 +159,17 @@ fn open<'c>(call: &'c Call<'_>, r: Request, what: &str) -> Result<(&'c Rc<Socket
     Ok((socket, c))
 }
 
+#[cold]
+fn closed(found: Option<&Rc<Socket>>, r: Request, what: &str) -> Error {
+    if crate::api::socket::logs_errors(Some(r)) {
+        let u = found.map_or(core::ptr::null(), Rc::as_ptr).addr();
+        let message =
+            format_args!("attempt to {what} data on a closed socket: u:{u:016X}, c:{:016X}", 0);
+        r.log().print(Level::Error, message);
+    }
+    CLOSED
+}
+
 fn send(call: &Call<'_>) -> Result<i32> {
     let args = call.count();
     if args != 2 {
@@ -175,9 +178,14 @@ fn send(call: &Call<'_>) -> Result<i32> {
     let stack = call.stack();
     let r = request_of(stack).ok_or(Error::raise("request object not found"))?;
     let (socket, c) = open(call, r, "send")?;
+    if stack.is_string(2)
+        && let Some(data) = stack.bytes(2)
+    {
+        socket.send(c, data).map_err(|failure| failed(&failure))?;
+        return Ok(1);
+    }
     let mut data = Vec::new();
     let data = match call.kind(2) {
-        Kind::String => stack.bytes(2).unwrap_or_default(),
         Kind::Table => {
             flatten::strings(&mut data, stack, 2, 2)?;
             &data
@@ -212,7 +220,7 @@ fn receive(call: &Call<'_>) -> Result<core::result::Result<Received, Yield>> {
     let ctx = current(call)?;
     trace!(ctx, "lua udp socket calling receive() method");
     let (socket, c) = open(call, ctx.request, "receive")?;
-    let size = match call.kind(2) {
+    let size = match if args == 2 { call.kind(2) } else { Kind::None } {
         Kind::None | Kind::Nil => LONGEST,
         // A negative one is a large one.
         _ => usize::try_from(call.number(2)? as i64).unwrap_or(LONGEST).min(LONGEST),
@@ -226,7 +234,7 @@ fn receive(call: &Call<'_>) -> Result<core::result::Result<Received, Yield>> {
 
 fn wait(ctx: &RequestCtx, socket: &Rc<Socket>) -> Result<Yield> {
     let ctx = in_phase(ctx, Phases::WAITABLE)?;
-    ctx.suspend(|waker| Ok(Waiting::for_datagram(socket, waker)))
+    ctx.suspend_for(|waker| Waiting::for_datagram(socket, waker))
 }
 
 fn set_timeout(call: &Call<'_>) -> Result<()> {

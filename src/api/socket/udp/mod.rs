@@ -198,6 +198,7 @@ impl Socket {
         self.finish();
     }
 
+    #[inline]
     pub(crate) fn send(&self, c: Connection, data: &[u8]) -> Result<(), Failure> {
         match c.send(data) {
             Sent::Bytes(n) if n == data.len() => Ok(()),
@@ -230,6 +231,7 @@ impl Socket {
     }
 
     /// Reads what is there; or lets the event loop tell when there is something.
+    #[inline]
     fn read(&self, c: Connection) -> Progress {
         let log = self.log();
         let received = {
@@ -371,24 +373,25 @@ impl Watcher for Socket {
 /// A coroutine that waits for a socket. Dropped before that is over, it ends the resolving, or takes the
 /// connection with it.
 pub(crate) struct Waiting {
-    socket: Rc<Socket>,
+    /// `None` when that is over.
+    socket: Option<Rc<Socket>>,
 }
 
 impl Waiting {
     pub(crate) fn for_peer(socket: &Rc<Socket>, waker: Waker) -> Self {
         socket.wait.set(Wait::Peer(waker));
-        Self { socket: socket.clone() }
+        Self { socket: Some(socket.clone()) }
     }
 
     pub(crate) fn for_datagram(socket: &Rc<Socket>, waker: Waker) -> Self {
         socket.wait.set(Wait::Datagram(waker));
-        Self { socket: socket.clone() }
+        Self { socket: Some(socket.clone()) }
     }
 }
 
 impl Suspension for Waiting {
     fn results(&mut self, stack: Stack) -> i32 {
-        let socket = &self.socket;
+        let Some(socket) = self.socket.take() else { return 0 };
         debug!(socket.log(), "lua udp operation done, resuming lua thread");
         socket.wait.set(Wait::Nothing);
         debug!(socket.log(), "lua udp socket receive return value handler");
@@ -398,7 +401,7 @@ impl Suspension for Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let socket = &self.socket;
+        let Some(socket) = &self.socket else { return };
         match socket.wait.replace(Wait::Nothing) {
             Wait::Peer(_) => drop(socket.resolution.take()),
             Wait::Datagram(_) => socket.close(),
