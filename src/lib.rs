@@ -8,6 +8,8 @@
 //! - [`coroutine`]: who runs, who waits, for what;
 //! - [`conf`]: what the directives leave behind;
 //! - [`vm`] and [`nginx`]: LuaJIT and nginx, which do not know each other.
+//!
+//! All may use [`scan`], which looks for bytes.
 // Unit tests link neither nginx nor the statics it finds, so most of the module is unused there.
 #![cfg_attr(test, allow(dead_code))]
 
@@ -19,4 +21,5 @@ mod fuzz;
 pub(crate) mod module;
 pub(crate) mod nginx;
 pub(crate) mod phase;
+pub(crate) mod scan;
 pub(crate) mod vm;

@@ -26,8 +26,11 @@ const LATE: &[&str] = &[];
 /// Exported for releases of lua-resty-core newer than the installed one, or for direct callers.
 const BEYOND_THE_LIBRARY: &[&str] = &[
     "ngx_http_lua_ffi_decode_base64mime",
+    "ngx_http_lua_ffi_socket_tcp_get_ssl_ctx",
+    "ngx_http_lua_ffi_socket_tcp_get_ssl_pointer",
     "ngx_http_lua_ffi_socket_tcp_getfd",
     "ngx_http_lua_ffi_socket_tcp_hack_fd",
+    "ngx_http_lua_ffi_socket_tcp_settrustedstore",
 ];
 
 #[test]

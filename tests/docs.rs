@@ -15,6 +15,7 @@ const API: &str = "docs/api.md";
 /// Entries of docs/api.md that no table row and no exported function backs: values and globals that a
 /// domain's `setup` makes, and what follows from others.
 const MADE_BY_SETUP: &[&str] = &[
+    "require",
     "print",
     "ngx.null",
     "ngx.config",

@@ -5,8 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// From the top: a layer may name the layers after it, never one before it.
-const LAYERS: &[&[&str]] =
-    &[&["module"], &["phase", "functions"], &["api"], &["coroutine"], &["conf"], &["vm", "nginx"]];
+const LAYERS: &[&[&str]] = &[
+    &["module"],
+    &["phase", "functions"],
+    &["api"],
+    &["coroutine"],
+    &["conf"],
+    &["vm", "nginx"],
+    &["scan"],
+];
 
 /// Layers of one rank that must not know each other.
 const STRANGERS: &[(&str, &str)] = &[("vm", "nginx"), ("nginx", "vm")];

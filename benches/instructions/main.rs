@@ -11,6 +11,7 @@
 
 mod client;
 mod peer;
+mod report;
 mod rows;
 mod rows_over_hello;
 mod server;
@@ -111,30 +112,33 @@ fn bench() -> io::Result<()> {
         floors.insert(row.name, cost(&mut runs, row, &floor)?.0);
     }
     let mut costs = HashMap::new();
+    let mut failed = 0;
     for row in all {
-        let (our_cost, our_response) = cost(&mut runs, row, &ours)?;
-        let their_cost = match &theirs {
-            Some(side) => {
-                let (their_cost, their_response) = cost(&mut runs, row, side)?;
-                same(row, &their_response, &our_response)?;
-                Some(their_cost)
+        match costs_of(&mut runs, row, theirs.as_ref(), &ours) {
+            Ok(measured) => {
+                costs.insert(row.name, measured);
             }
-            None => None,
-        };
-        costs.insert(row.name, (their_cost, our_cost));
+            Err(error) => {
+                eprintln!("bench: {error}");
+                failed += 1;
+            }
+        }
     }
     let line = |row: &'static Row| {
-        let (theirs, ours) = costs[row.name];
-        let (their_floor, our_floor) = match costs.get(row.over) {
-            Some((below, ours)) => (below.unwrap_or_default(), *ours),
-            None => (floors[row.floor], floors[row.floor]),
+        let (theirs, ours) = *costs.get(row.name)?;
+        let (their_floor, our_floor) = match row.over {
+            "" => (floors[row.floor], floors[row.floor]),
+            below => costs.get(below).map(|(below, ours)| (below.unwrap_or_default(), *ours))?,
         };
-        Line { row, their_floor, our_floor, theirs, ours }
+        Some(Line { row, their_floor, our_floor, theirs, ours })
     };
-    let lines: Vec<Line> = rows.into_iter().map(line).collect();
+    let lines: Vec<Line> = rows.into_iter().filter_map(line).collect();
 
     let table = table(&lines);
     println!("{table}");
+    if failed > 0 {
+        return Err(io::Error::other(format!("{failed} rows could not be measured")));
+    }
     if env::var("BLESS").is_ok_and(|value| value == "1") {
         bless(&table, wanted.is_empty())?;
     }
@@ -187,6 +191,20 @@ fn run_all(nginx: &Path, tasks: &[(&'static Row, &Side)]) -> io::Result<Runs> {
 
 fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
     queue.lock().expect("no thread panics").next()
+}
+
+/// The instructions of one request: theirs, if there is a C module, and ours.
+fn costs_of(
+    runs: &mut Runs,
+    row: &'static Row,
+    theirs: Option<&Side>,
+    ours: &Side,
+) -> io::Result<(Option<u64>, u64)> {
+    let (our_cost, our_response) = cost(runs, row, ours)?;
+    let Some(theirs) = theirs else { return Ok((None, our_cost)) };
+    let (their_cost, their_response) = cost(runs, row, theirs)?;
+    same(row, &their_response, &our_response)?;
+    Ok((Some(their_cost), our_cost))
 }
 
 /// The instructions of one request, and what it was answered with.

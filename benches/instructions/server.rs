@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Client, Response};
 use crate::peer;
+use crate::report::instructions;
 use crate::rows::Row;
 
 /// One of the things compared, as `load_module` lines.
@@ -59,7 +60,8 @@ pub(crate) fn run(
     if !log.is_empty() {
         return Err(complaint("the server logged an error:".into()));
     }
-    Ok(Run { instructions: instructions(&dir.join("callgrind.out"))?, response })
+    let instructions = instructions(&dir.join("callgrind.out"), row.without)?;
+    Ok(Run { instructions, response })
 }
 
 /// Below the ports that the system gives to clients: one of those could be taken before nginx listens.
@@ -116,13 +118,6 @@ fn ask(row: &Row, port: u16, requests: u64) -> Result<Response> {
         }
     }
     Ok(first)
-}
-
-fn instructions(report: &Path) -> Result<u64> {
-    let text = fs::read_to_string(report).map_err(|_| Error::other("nginx died"))?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("totals: ")?.trim().parse().ok())
-        .ok_or_else(|| Error::other(format!("no totals in {}", report.display())))
 }
 
 struct Server(Child);

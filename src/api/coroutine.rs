@@ -69,13 +69,12 @@ pub(crate) fn choose_here(stack: Stack) {
     stack.pop(1);
 }
 
-/// Whether LuaJIT's own coroutines serve here: without a request, and in filters, which cannot wait.
+/// The context of the request, unless LuaJIT's own coroutines serve here: without a request, and in filters,
+/// which cannot wait.
 #[inline]
-fn uses_standard(call: &Call<'_>) -> bool {
-    match request_of(call.stack()).and_then(RequestCtx::of) {
-        Some(ctx) => matches!(ctx.phase(), Phase::HeaderFilter | Phase::BodyFilter),
-        None => true,
-    }
+fn context_of<'c>(call: &'c Call<'_>) -> Option<&'c RequestCtx> {
+    let ctx = request_of(call.stack()).and_then(RequestCtx::of)?;
+    (!matches!(ctx.phase(), Phase::HeaderFilter | Phase::BodyFilter)).then_some(ctx)
 }
 
 /// LuaJIT's function, the upvalue.
@@ -87,30 +86,58 @@ fn standard(call: &Call<'_>) -> Result<Top> {
 }
 
 fn create_any(call: &Call<'_>) -> Result<Top> {
-    if uses_standard(call) { standard(call) } else { create(call) }
+    match context_of(call) {
+        Some(ctx) => create_in(ctx, call),
+        None => standard(call),
+    }
 }
 
 fn wrap_any(call: &Call<'_>) -> Result<Top> {
-    if uses_standard(call) { standard(call) } else { wrap(call) }
+    match context_of(call) {
+        Some(ctx) => wrap_in(ctx, call),
+        None => standard(call),
+    }
 }
 
-fn resume_any(
-    call: &Call<'_>,
-) -> Result<core::result::Result<Top, core::result::Result<Refusal, Yield>>> {
-    if uses_standard(call) { standard(call).map(Ok) } else { resume(call).map(Err) }
+fn resume_any(call: &Call<'_>) -> Result<core::result::Result<Top, Resumed>> {
+    match context_of(call) {
+        Some(ctx) => resume_in(ctx, call).map(Err),
+        None => standard(call).map(Ok),
+    }
 }
 
 fn yield_any(call: &Call<'_>) -> Result<Yield> {
-    if uses_standard(call) { Ok(Yield { values: call.count() }) } else { yield_(call) }
+    match context_of(call) {
+        Some(ctx) => yield_in(ctx, call),
+        None => Ok(Yield { values: call.count() }),
+    }
 }
 
 fn status_any(call: &Call<'_>) -> Result<core::result::Result<Top, &'static str>> {
-    if uses_standard(call) { standard(call).map(Ok) } else { status(call).map(Err) }
+    match context_of(call) {
+        Some(ctx) => status_in(ctx, call).map(Err),
+        None => standard(call).map(Ok),
+    }
 }
 
-/// The context of the caller, where coroutines may wait.
-fn context<'c>(call: &'c Call<'_>) -> Result<&'c RequestCtx> {
-    in_phase(current(call)?, Phases::YIELDABLE)
+fn create(call: &Call<'_>) -> Result<Top> {
+    create_in(current(call)?, call)
+}
+
+fn wrap(call: &Call<'_>) -> Result<Top> {
+    wrap_in(current(call)?, call)
+}
+
+fn resume(call: &Call<'_>) -> Result<Resumed> {
+    resume_in(current(call)?, call)
+}
+
+fn yield_(call: &Call<'_>) -> Result<Yield> {
+    yield_in(current(call)?, call)
+}
+
+fn status(call: &Call<'_>) -> Result<&'static str> {
+    status_in(current(call)?, call)
 }
 
 fn function_arg(call: &Call<'_>) -> Result<()> {
@@ -124,32 +151,34 @@ fn thread_arg(call: &Call<'_>) -> Result<Stack> {
     call.stack().thread(1).ok_or(Error::arg(1, "coroutine expected"))
 }
 
-fn create(call: &Call<'_>) -> Result<Top> {
-    let ctx = current(call)?;
+fn create_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Top> {
     function_arg(call)?;
     in_phase(ctx, Phases::YIELDABLE)?.create_coroutine(call.stack(), 1, Role::User);
     Ok(Top(1))
 }
 
-fn wrap(call: &Call<'_>) -> Result<Top> {
-    let ctx = current(call)?;
+fn wrap_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Top> {
     function_arg(call)?;
     in_phase(ctx, Phases::YIELDABLE)?.create_coroutine(call.stack(), 1, Role::Wrapped);
     call.stack().push_function(lua_fn!(resume_wrapped), 1);
     Ok(Top(1))
 }
 
-fn resume_wrapped(call: &Call<'_>) -> Result<core::result::Result<Refusal, Yield>> {
+fn resume_wrapped(call: &Call<'_>) -> Result<Resumed> {
     match call.stack().thread(lua_upvalueindex(1)) {
-        Some(thread) => resume_thread(call, thread, call.count()),
+        Some(thread) => resume_thread(current(call)?, thread, call.count()),
         None => Err(Error::raise("coroutine expected")),
     }
 }
+
+/// The caller yields, or the coroutine was not resumed.
+type Resumed = core::result::Result<Yield, Refusal>;
 
 /// Why a coroutine was not resumed: `false, message`.
 struct Refusal(Status);
 
 impl crate::vm::IntoResults for Refusal {
+    #[cold]
     fn push(self, stack: Stack) -> i32 {
         stack.push_boolean(false);
         stack.push_bytes(format!("cannot resume {} coroutine", self.0.name()).as_bytes());
@@ -157,35 +186,32 @@ impl crate::vm::IntoResults for Refusal {
     }
 }
 
-fn resume(call: &Call<'_>) -> Result<core::result::Result<Refusal, Yield>> {
-    resume_thread(call, thread_arg(call)?, call.count() - 1)
+fn resume_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Resumed> {
+    resume_thread(ctx, thread_arg(call)?, call.count() - 1)
 }
 
 /// Resumes with the topmost `args` values.
-fn resume_thread(
-    call: &Call<'_>,
-    thread: Stack,
-    args: i32,
-) -> Result<core::result::Result<Refusal, Yield>> {
-    let ctx = context(call)?;
-    if ctx.current().is_none() {
+#[inline(always)]
+fn resume_thread(ctx: &RequestCtx, thread: Stack, args: i32) -> Result<Resumed> {
+    if in_phase(ctx, Phases::YIELDABLE)?.current().is_none() {
         return Err(Error::raise("no parent co ctx found"));
     }
     // One that has ended is forgotten, and so are those of other requests.
-    let Some(co) = Co::of(ctx, thread) else { return Ok(Ok(Refusal(Status::Dead))) };
+    let Some(co) = Co::of(ctx, thread) else { return Ok(Err(Refusal(Status::Dead))) };
     if co.status() != Status::Suspended {
-        return Ok(Ok(Refusal(co.status())));
+        return Ok(Err(Refusal(co.status())));
     }
-    ctx.ask_to_resume(co);
-    Ok(Err(Yield { values: args }))
+    ctx.ask_to_resume(co, args);
+    Ok(Ok(Yield { values: args }))
 }
 
-fn yield_(call: &Call<'_>) -> Result<Yield> {
-    context(call)?.ask_to_yield();
-    Ok(Yield { values: call.count() })
+fn yield_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Yield> {
+    let values = call.count();
+    in_phase(ctx, Phases::YIELDABLE)?.ask_to_yield(values);
+    Ok(Yield { values })
 }
 
-fn status(call: &Call<'_>) -> Result<&'static str> {
+fn status_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<&'static str> {
     let thread = thread_arg(call)?;
-    Ok(Co::of(context(call)?, thread).map_or("dead", |co| co.status().name()))
+    Ok(Co::of(in_phase(ctx, Phases::YIELDABLE)?, thread).map_or("dead", |co| co.status().name()))
 }

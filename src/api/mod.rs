@@ -18,6 +18,7 @@ pub(crate) mod pipe;
 pub(crate) mod pool_thread;
 pub(crate) mod regex;
 pub(crate) mod request;
+pub(crate) mod require;
 pub(crate) mod response;
 pub(crate) mod resty_core;
 mod semaphore;

@@ -181,6 +181,8 @@ fn complete(vm: Vm, found: &Found) -> Result<(), String> {
             return Err(explain(found, &take_message(stack)));
         }
     }
+    super::require::install(vm)
+        .map_err(|message| explain(found, &String::from_utf8_lossy(&message)))?;
     super::socket::tcp::complete(vm);
     super::coroutine::choose_here(stack);
     Ok(())

@@ -20,9 +20,13 @@ fn spawn(call: &Call<'_>) -> Result<Yield> {
     if call.kind(1) != Kind::Function || stack.is_c_function(1) {
         return Err(Error::arg(1, "Lua function expected"));
     }
-    let ctx = in_phase(ctx, Phases::YIELDABLE)?;
+    let ctx = in_phase(ctx, Phases::WAITABLE)?;
     let args = call.count() - 1;
     let co = ctx.create_coroutine(stack, 1, Role::Light);
+    if args == 0 {
+        ctx.ask_to_spawn(co);
+        return Ok(Yield { values: 1 });
+    }
     // The thread takes the function's place, below the arguments, which it gets.
     stack.replace(1);
     stack.move_to(co.stack(), args);
@@ -30,50 +34,66 @@ fn spawn(call: &Call<'_>) -> Result<Yield> {
     Ok(Yield { values: 1 })
 }
 
-fn thread_arg(call: &Call<'_>, arg: i32) -> Result<Stack> {
-    call.stack().thread(arg).ok_or(Error::arg(arg, "lua thread expected"))
-}
-
 const TAKEN: Error = Error::fail("already waited or killed");
 
 /// Waits for the first of the light threads to end, and returns what it returned: `true` and its
 /// results, or `false` and its error.
 fn wait(call: &Call<'_>) -> Result<core::result::Result<Top, Yield>> {
-    let ctx = in_phase(current(call)?, Phases::YIELDABLE)?;
-    let threads = call.count();
+    let ctx = in_phase(current(call)?, Phases::WAITABLE)?;
+    let Some(parent) = ctx.current() else { return Err(Error::raise("no co ctx found")) };
+    let ended = match wait_in(ctx, call, parent) {
+        Ok(None) => return Ok(Err(Yield::NOTHING)),
+        Ok(Some(ended)) => Ok(ended),
+        Err(error) => Err(error),
+    };
+    parent.next_wait();
+    Ok(Ok(Top(ctx.take_results(ended?, call.stack()))))
+}
+
+/// Makes the threads end the wait of `parent` that begins, unless one of them, the result, has ended already.
+fn wait_in(ctx: &RequestCtx, call: &Call<'_>, parent: Co) -> Result<Option<Co>> {
+    let (threads, wait) = (call.count(), parent.next_wait());
     if threads == 0 {
         return Err(Error::raise("at least one coroutine should be specified"));
     }
     let mut awaited = false;
-    for arg in 1..=threads {
-        let Some(co) = own_thread(ctx, thread_arg(call, arg)?)? else { continue };
-        if co.status() == Status::Zombie {
-            ctx.forget_awaited();
-            return Ok(Ok(Top(ctx.take_results(co, call.stack()))));
+    let mut arg = 0;
+    while arg < threads {
+        arg += 1;
+        let Some(thread) = call.stack().thread(arg) else {
+            return Err(Error::arg(arg, "lua thread expected"));
+        };
+        if let Some(co) = Co::child_of(parent, thread)
+            && co.role() == Role::Light
+            && co.is_alive()
+        {
+            co.await_in(wait);
+            awaited = true;
+        } else if let Some(ended) = ended_thread(ctx, parent, thread)? {
+            return Ok(Some(ended));
         }
-        ctx.await_thread(co);
-        awaited = true;
     }
-    if awaited { Ok(Err(Yield::NOTHING)) } else { Err(TAKEN) }
+    if awaited { Ok(None) } else { Err(TAKEN) }
 }
 
-/// The light thread of `stack`, which the caller must have made; `None` if it is no more.
-fn own_thread(ctx: &RequestCtx, stack: Stack) -> Result<Option<Co>> {
-    let Some(co) = Co::of(ctx, stack).filter(|co| co.status() != Status::Dead) else {
+/// The light thread, which does not run, if its results can still be taken.
+#[inline(never)]
+fn ended_thread(ctx: &RequestCtx, parent: Co, thread: Stack) -> Result<Option<Co>> {
+    let Some(co) = Co::of(ctx, thread).filter(|co| co.status() != Status::Dead) else {
         return Ok(None);
     };
     if co.role() != Role::Light {
         return Err(Error::raise("attempt to wait on a coroutine that is not a user thread"));
     }
-    if co.parent() != ctx.current() {
+    if co.parent() != Some(parent) {
         return Err(Error::raise("only the parent coroutine can wait on the thread"));
     }
     Ok(Some(co))
 }
 
 fn kill(call: &Call<'_>) -> Result<i32> {
-    let ctx = in_phase(current(call)?, Phases::YIELDABLE)?;
-    let thread = thread_arg(call, 1)?;
+    let ctx = in_phase(current(call)?, Phases::WAITABLE)?;
+    let thread = call.stack().thread(1).ok_or(Error::arg(1, "lua thread expected"))?;
     let Some(co) = Co::of(ctx, thread) else { return Err(TAKEN) };
     if co.role() != Role::Light {
         return Err(Error::fail("not user thread"));

@@ -3,16 +3,17 @@
 //! A pending timer is its event and a coroutine with the function and the arguments on its stack. What
 //! stands for a request is made when it fires. When the worker begins to exit, pending timers fire at
 //! once, prematurely.
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::ptr::NonNull;
+use std::ffi::CString;
 
 use super::Domain;
 use crate::conf::MainConf;
-use crate::coroutine::{Co, RequestCtx, Run, disabled, lease, request_of};
-use crate::nginx::detached::{self, Confs, Detached};
+use crate::coroutine::{RequestCtx, Run, disabled, lease, recycle, request_of};
+use crate::nginx::detached::{self, Confs, Context, Detached};
 use crate::nginx::event::Delay;
 use crate::nginx::{Level, Log, Msec, Phase, Request, Timer, debug, exit, process};
-use crate::vm::{Call, Error, Kind, Result, Vm, lua_fn, traceback};
+use crate::vm::{Call, Error, Kind, Result, Thread, Vm, lua_fn, traceback};
 
 pub(crate) const DOMAIN: Domain = Domain {
     functions: &[
@@ -24,50 +25,21 @@ pub(crate) const DOMAIN: Domain = Domain {
     setup: None,
 };
 
-/// A timer that has not fired. It owns itself: a box whose address its event and its neighbours have.
+/// A timer that has not fired. It owns itself: its event and its neighbours have its address.
 struct Pending {
     timer: Timer<NonNull<Pending>>,
-    co: Co,
+    thread: Thread,
+    /// How many values lie on its stack: the function and the arguments.
+    values: i32,
     vm: Vm,
     confs: Confs,
     conf: &'static MainConf,
     /// For the next one, of `ngx.timer.every`.
     interval: Option<Msec>,
-    /// `ngx.timer` and the addresses of the request that made it.
+    /// `ngx.timer` and the addresses of the request that made it, for log lines.
     context: Context,
     previous: Cell<Option<NonNull<Pending>>>,
     next: Cell<Option<NonNull<Pending>>>,
-}
-
-/// What a timer's log lines end in; addresses are short, but those of Unix sockets.
-#[derive(Clone)]
-enum Context {
-    Short(u8, [u8; Self::MOST]),
-    Long(Box<[u8]>),
-}
-
-impl Context {
-    const MOST: usize = 95;
-
-    fn of(parts: &[&[u8]]) -> Self {
-        let mut bytes = [0; Self::MOST];
-        let mut len = 0;
-        for part in parts {
-            let Some(place) = bytes.get_mut(len..len + part.len()) else {
-                return Self::Long(parts.concat().into());
-            };
-            place.copy_from_slice(part);
-            len += part.len();
-        }
-        Self::Short(len as u8, bytes)
-    }
-
-    fn text(&self) -> &[u8] {
-        match self {
-            Self::Short(len, bytes) => &bytes[..usize::from(*len)],
-            Self::Long(text) => text,
-        }
-    }
 }
 
 /// Every pending timer of the process.
@@ -84,7 +56,18 @@ unsafe impl Sync for All {}
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Pending {
     /// Arms a timer, which lives until it fires.
-    fn start(mut self: Box<Self>, delay: Delay) {
+    fn start(self, delay: Delay) {
+        let spare = SPARE.0.borrow_mut().pop();
+        let place =
+            spare.unwrap_or_else(|| NonNull::from(Box::leak(Box::<Self>::new_uninit())).cast());
+        let this: Box<Self> = unsafe {
+            place.write(self);
+            Box::from_raw(place.as_ptr())
+        };
+        this.start_here(delay);
+    }
+
+    fn start_here(mut self: Box<Self>, delay: Delay) {
         let first = ALL.0.get();
         self.next.set(first);
         self.conf.pending_timers.set(self.conf.pending_timers.get() + 1);
@@ -112,6 +95,29 @@ impl Pending {
         pending.conf.pending_timers.set(pending.conf.pending_timers.get() - 1);
         pending
     }
+
+    /// Ends a timer that has fired: its event is disarmed. The memory is kept for another one.
+    fn discard(self: Box<Self>) {
+        let mut spare = SPARE.0.borrow_mut();
+        if spare.len() < Spare::MOST {
+            let place = NonNull::from(Box::leak(self));
+            unsafe { place.drop_in_place() };
+            spare.push(place);
+        }
+    }
+}
+
+/// Memory of timers that have fired, made as boxes.
+struct Spare(RefCell<Vec<NonNull<Pending>>>);
+
+static SPARE: Spare = Spare(RefCell::new(Vec::new()));
+
+#[allow(unsafe_code)]
+// SAFETY: [single-thread]
+unsafe impl Sync for Spare {}
+
+impl Spare {
+    const MOST: usize = 64;
 }
 
 fn main_conf(call: &Call<'_>) -> Result<&'static MainConf> {
@@ -172,10 +178,12 @@ fn start(call: &Call<'_>, delay: Msec, interval: Option<Msec>) -> Result<i32> {
         exit::on_exit(abort_pending).ok_or(Error::raise("no memory"))?;
         conf.watches_exit.set(true);
     }
-    let co = ctx.prepare_entry(stack, 2);
-    let pending = Box::new(Pending {
+    let values = call.count() - 1;
+    let thread = ctx.prepare_entry(stack, values);
+    let pending = Pending {
         timer: Timer::new(Log::cycle(), NonNull::dangling(), on_timer),
-        co,
+        thread,
+        values,
         vm: ctx.vm,
         confs: Confs::of(r),
         conf,
@@ -183,13 +191,12 @@ fn start(call: &Call<'_>, delay: Msec, interval: Option<Msec>) -> Result<i32> {
         context: context_of(r),
         previous: Cell::new(None),
         next: Cell::new(None),
-    });
+    };
     debug!(
         Log::cycle(),
-        "created timer (co: {:p} delay: {} ms): sz={}",
-        co.stack().as_ptr(),
-        delay.0,
-        co.stack().top()
+        "created timer (co: {:p} delay: {} ms): sz={values}",
+        thread.stack().as_ptr(),
+        delay.0
     );
     pending.start(when(delay));
     Ok(1)
@@ -202,17 +209,53 @@ fn when(delay: Msec) -> Delay {
 
 /// What log lines of a timer that `r` makes end in: a timer's own timers belong to the same client.
 fn context_of(r: Request) -> Context {
-    const NAME: &[u8] = b"ngx.timer";
-    if let Some(context) = detached::context(r).filter(|context| context.starts_with(NAME)) {
-        return Context::of(&[context]);
+    if let Some(context) = detached::context(r).filter(|text| text.as_bytes().starts_with(NAME)) {
+        return context;
     }
-    let named = |name, address: &'static [u8]| -> [&'static [u8]; 2] {
-        if address.is_empty() { [b"", b""] } else { [name, address] }
-    };
     let (client, server) = r.addresses();
-    let [in_client, client] = named(b", client: ", client);
-    let [in_server, server] = named(b", server: ", server);
-    Context::of(&[NAME, in_client, client, in_server, server])
+    NEWEST.of(client, server)
+}
+
+const NAME: &[u8] = b"ngx.timer";
+
+/// The context that was made last: a client makes many timers.
+struct Newest(RefCell<Option<Named>>);
+
+static NEWEST: Newest = Newest(RefCell::new(None));
+
+/// A context and the addresses in it.
+struct Named {
+    client: Vec<u8>,
+    server: Vec<u8>,
+    context: Context,
+}
+
+#[allow(unsafe_code)]
+// SAFETY: [single-thread]
+unsafe impl Sync for Newest {}
+
+impl Newest {
+    fn of(&self, client: &[u8], server: &[u8]) -> Context {
+        let mut newest = self.0.borrow_mut();
+        if let Some(named) = &*newest
+            && named.client == client
+            && named.server == server
+        {
+            return named.context.clone();
+        }
+        let mut text = NAME.to_vec();
+        for (name, address) in [(b", client: ", client), (b", server: ", server)] {
+            if !address.is_empty() {
+                text.extend_from_slice(name);
+                text.extend_from_slice(address);
+            }
+        }
+        // An address has no NUL in it.
+        let context = Context::new(CString::new(text).unwrap_or_default());
+        let (client, server) = (client.to_vec(), server.to_vec());
+        *newest = Some(Named { client, server, context: context.clone() });
+        context
+    }
 }
 
 fn on_timer(this: NonNull<Pending>) {
@@ -234,31 +277,34 @@ fn abort_pending() {
 
 fn fire(pending: Box<Pending>, premature: bool) {
     debug!(Log::cycle(), "lua ngx.timer expired");
-    let Pending { co, vm, confs, conf, interval, .. } = *pending;
+    let Pending { thread, vm, confs, conf, interval, .. } = *pending;
     if let Some(interval) = interval.filter(|_| !process::exiting()) {
         start_next(&pending, interval);
     }
     let running = conf.running_timers.get();
     if running >= conf.max_running_timers {
         let why = format!("{} lua_max_running_timers are not enough", conf.max_running_timers);
-        refuse(vm, co, &why);
+        refuse(vm, thread, &why);
         return;
     }
-    let detached = Detached::new(&confs, Some(pending.context.text()));
-    // The event is disarmed, and its memory given back, before Lua runs.
-    drop(pending);
+    let (values, context) = (pending.values, pending.context.clone());
+    // Before Lua runs, which may make timers.
+    pending.discard();
+    let detached = Detached::new(&confs, Some(context));
     let ctx = detached.as_ref().and_then(|d| RequestCtx::create(d.request(), vm));
     let (Some(detached), Some(ctx)) = (detached, ctx) else {
-        refuse(vm, co, "could not create fake request");
+        refuse(vm, thread, "could not create fake request");
         return;
     };
     detached.release();
     conf.running_timers.set(running + 1);
-    ctx.adopt(co, Phase::Timer, drive);
+    let co = ctx.adopt(thread, Phase::Timer, drive);
     let stack = co.stack();
     stack.push_boolean(premature);
-    stack.insert(2);
-    let run = match ctx.run(co, stack.top() - 1) {
+    if values > 1 {
+        stack.insert(2);
+    }
+    let run = match ctx.run(co, values) {
         Run::Suspended => ctx.run_ready(),
         ended => ended,
     };
@@ -267,25 +313,25 @@ fn fire(pending: Box<Pending>, premature: bool) {
 
 /// The next timer of `ngx.timer.every`, with the same function and arguments.
 fn start_next(pending: &Pending, interval: Msec) {
-    let stack = pending.co.stack();
-    let values = stack.top();
+    let (stack, values) = (pending.thread.stack(), pending.values);
     if !stack.reserve(values) {
         return;
     }
     for i in 1..=values {
         stack.push_value(i);
     }
-    let co = Co::entry(pending.vm);
-    stack.move_to(co.stack(), values);
+    let thread = recycle::take_for(pending.vm);
+    stack.move_to(thread.stack(), values);
     debug!(
         Log::cycle(),
         "created next timer (co: {:p} delay: {} ms)",
-        co.stack().as_ptr(),
+        thread.stack().as_ptr(),
         interval.0
     );
-    Box::new(Pending {
+    Pending {
         timer: Timer::new(Log::cycle(), NonNull::dangling(), on_timer),
-        co,
+        thread,
+        values,
         vm: pending.vm,
         confs: pending.confs,
         conf: pending.conf,
@@ -293,17 +339,17 @@ fn start_next(pending: &Pending, interval: Msec) {
         context: pending.context.clone(),
         previous: Cell::new(None),
         next: Cell::new(None),
-    })
+    }
     .start(Delay::After(interval));
 }
 
-fn refuse(vm: Vm, co: Co, why: &str) {
-    let (source, line) = traceback::definition(co.stack(), 1);
+fn refuse(vm: Vm, thread: Thread, why: &str) {
+    let (source, line) = traceback::definition(thread.stack(), 1);
     Log::cycle().print(
         Level::Alert,
         format_args!("lua failed to run timer with function defined at {source}:{line}: {why}"),
     );
-    RequestCtx::discard_entry(vm, co);
+    thread.release(vm);
     lease::release(vm);
 }
 

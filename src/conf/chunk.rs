@@ -3,7 +3,7 @@ use std::ffi::CString;
 
 use crate::nginx::config::{ComplexValue, Config};
 use crate::nginx::digest::md5_hex;
-use crate::nginx::{Phase, Request};
+use crate::nginx::{Level, Log, Phase, Request};
 use crate::vm::CacheRef;
 
 /// LuaJIT shows this much of a chunk's name.
@@ -51,6 +51,15 @@ impl Chunk {
             (source, CacheRef::unset())
         };
         Some(Self { phase, source, cache })
+    }
+
+    /// Logs that the code, which runs once, has failed; `message` is `None` if what it raised is no text.
+    pub(crate) fn report(&self, log: Log, message: Option<&[u8]>) {
+        let suffix: &[u8] =
+            if matches!(self.source, Source::Inline { .. }) { b"" } else { b"_file" };
+        let message = message.unwrap_or(b"unknown error");
+        let name = self.phase.directive().as_bytes();
+        log.write(Level::Error, &[name, suffix, b" error: ", message].concat());
     }
 
     /// The file a request asks for, where that depends on variables.

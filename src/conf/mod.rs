@@ -265,6 +265,8 @@ pub(crate) struct LocConf {
     pub(crate) use_default_type: ngx_flag_t,
     pub(crate) transform_underscores: ngx_flag_t,
     pub(crate) need_request_body: ngx_flag_t,
+    /// Modules may wait while a request loads them.
+    pub(crate) yieldable_require: ngx_flag_t,
     system_resolver: SystemSlot,
     pub(crate) socket: SocketConf,
     #[cfg(ngx_feature = "http_ssl")]
@@ -286,6 +288,7 @@ impl LocConf {
             use_default_type: UNSET,
             transform_underscores: UNSET,
             need_request_body: UNSET,
+            yieldable_require: UNSET,
             system_resolver: None,
             socket: SocketConf::UNSET,
             #[cfg(ngx_feature = "http_ssl")]
@@ -318,6 +321,7 @@ impl LocConf {
         inherit(&mut self.use_default_type, outer.use_default_type, 1);
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
         inherit(&mut self.need_request_body, outer.need_request_body, 0);
+        inherit(&mut self.yieldable_require, outer.yieldable_require, 0);
     }
 
     /// Fills in what no directive of the `http` level has set, once everything has been inherited from it: Lua

@@ -19,17 +19,17 @@ use crate::nginx::script::Values;
 use crate::nginx::uri::Target;
 use crate::nginx::{FilteredBody, Log, Output, Phase, Phases, Request, slot, trace};
 use crate::vm::sys::LUA_NOREF;
-use crate::vm::{Call, Error, Result, Stack, Vm, Yield};
+use crate::vm::{Call, Error, Result, Stack, Thread, Vm, Yield};
 
 /// What the running coroutine asked for when it yielded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ask {
     /// Nothing: it waits for its suspension.
     Wait,
-    /// `coroutine.resume`: `current` is the coroutine to run.
-    Resume,
-    /// `coroutine.yield`.
-    Yield,
+    /// `coroutine.resume` with so many values: `current` is the coroutine to run.
+    Resume(i32),
+    /// `coroutine.yield` with so many values.
+    Yield(i32),
     /// `ngx.thread.spawn`: `current` is the light thread to run, whose arguments are in place.
     Spawn,
 }
@@ -73,8 +73,14 @@ pub(crate) struct RequestCtx {
     pub(super) others: Cell<Option<Co>>,
     /// How many of them are light threads that have not ended, or whose results nobody has taken.
     pub(super) threads: Cell<u32>,
+    /// The entry of a phase that has ended, for the next one.
+    spare: Cell<Option<Co>>,
+    /// Memory of records whose coroutines have ended.
+    pub(super) unused_records: Cell<Option<Co>>,
     /// The queue of coroutines that are ready to run.
     pub(super) ready: Cell<Option<Co>>,
+    /// Its end, while there is one.
+    pub(super) last_ready: Cell<Option<Co>>,
     pub(super) asked: Cell<Ask>,
     leave: Cell<Option<Leave>>,
     /// The light thread that starts when the client goes.
@@ -120,7 +126,10 @@ impl RequestCtx {
             current: Cell::new(None),
             others: Cell::new(None),
             threads: Cell::new(0),
+            spare: Cell::new(None),
+            unused_records: Cell::new(None),
             ready: Cell::new(None),
+            last_ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
             leave: Cell::new(None),
             abort_handler: Cell::new(None),
@@ -255,45 +264,41 @@ impl RequestCtx {
             self.request.on_cleanup(&self.cleanup, Self::on_request_end, ctx.cast());
             self.cleanup_is_set.set(true);
         }
-        let co = recycle::take(self);
+        let co = match self.spare.take() {
+            Some(co) => co,
+            None => Co::new(self, recycle::take(self), Role::Entry),
+        };
         self.entry.set(Some(co));
         if let Err(error) = push(co.stack()) {
             self.release_entry();
             return Err(error);
         }
-        co.role.set(Role::Entry);
         co.status.set(Status::Running);
         self.bind(co);
         Ok(co)
     }
 
-    /// A coroutine for the function at `function` of `from` and the values above it, to be run outside
-    /// of this request by [`RequestCtx::adopt`]. stack of from: [-n, +0, m]
-    pub(crate) fn prepare_entry(&self, from: Stack, function: c_int) -> Co {
-        let co = recycle::take(self);
-        let values = from.top() - function + 1;
-        from.move_to(co.stack(), values);
-        co
+    /// A coroutine for a function and its arguments, the topmost `values` of `from`, to be run outside of
+    /// this request by [`RequestCtx::adopt`]. stack of from: [-values, +0, m]
+    pub(crate) fn prepare_entry(&self, from: Stack, values: c_int) -> Thread {
+        let thread = recycle::take(self);
+        from.move_to(thread.stack(), values);
+        thread
     }
 
     /// Makes a prepared coroutine the entry of this request, which is a detached one of its own.
-    pub(crate) fn adopt(&self, co: Co, phase: Phase, drive: fn(&Self)) {
+    pub(crate) fn adopt(&self, thread: Thread, phase: Phase, drive: fn(&Self)) -> Co {
         self.phase.set(phase);
         self.entered.set(Phases::of(&[Phase::Content]));
         self.drive.set(drive);
         let ctx: *const Self = self;
         self.request.on_cleanup(&self.cleanup, Self::on_request_end, ctx.cast());
         self.cleanup_is_set.set(true);
-        co.role.set(Role::Entry);
+        let co = Co::new(self, thread, Role::Entry);
         co.status.set(Status::Running);
         self.entry.set(Some(co));
         self.bind(co);
-    }
-
-    /// Gives back a prepared coroutine that nobody will run.
-    pub(crate) fn discard_entry(vm: Vm, co: Co) {
-        co.thread.release(vm);
-        co.free();
+        co
     }
 
     /// Runs what is ready, from an nginx event; the request may be gone afterwards.
@@ -306,13 +311,34 @@ impl RequestCtx {
         &self,
         begin: impl FnOnce(Waker) -> Result<S>,
     ) -> Result<Yield> {
-        let co = self.current.get().ok_or(Error::raise("no co ctx found"))?;
+        let co = self.running()?;
+        let suspension = begin(Waker::new(co))?;
+        Ok(self.wait_for(co, || suspension))
+    }
+
+    /// The same for what cannot fail.
+    #[inline]
+    pub(crate) fn suspend_for<S: Suspension + 'static>(
+        &self,
+        begin: impl FnOnce(Waker) -> S,
+    ) -> Result<Yield> {
+        let co = self.running()?;
+        Ok(self.wait_for(co, || begin(Waker::new(co))))
+    }
+
+    /// The coroutine that runs, which waits for nothing any more.
+    #[inline]
+    fn running(&self) -> Result<Co> {
+        let Some(co) = self.current.get() else { return Err(Error::raise("no co ctx found")) };
         co.cancel();
-        let mut suspension = Box::new(begin(Waker::new(co))?);
-        suspension.arm();
+        Ok(co)
+    }
+
+    #[inline]
+    fn wait_for<S: Suspension + 'static>(&self, co: Co, begin: impl FnOnce() -> S) -> Yield {
         self.asked.set(Ask::Wait);
-        co.waiting.set(Some(suspension));
-        Ok(Yield::NOTHING)
+        co.room.begin(begin);
+        Yield::NOTHING
     }
 
     /// The running coroutine does not wait after all.
@@ -365,11 +391,11 @@ impl RequestCtx {
     fn wake_if(&self, ends: impl Fn(&dyn Suspension) -> bool) {
         let mut woken = self.ready.get();
         for co in self.coroutines() {
-            let Some(suspension) = co.waiting.take() else { continue };
-            if !ends(&*suspension) {
-                co.waiting.set(Some(suspension));
-            } else {
-                co.results.set(suspension.results(co.stack()));
+            if co.room.ask(&ends) != Some(true) {
+                continue;
+            }
+            if let Some(results) = co.room.finish(co.stack()) {
+                co.results.set(results);
                 self.make_ready(co);
                 woken = Some(co);
             }
@@ -382,8 +408,26 @@ impl RequestCtx {
     /// Gives an entry coroutine that has ended back to the pool.
     pub(super) fn release_entry(&self) {
         if let Some(co) = self.entry.take() {
-            let max = MainConf::of(self.request).thread_cache_max_entries;
-            recycle::give(self, co, max.unsigned_abs());
+            self.recycle(co);
+        }
+    }
+
+    fn recycle(&self, co: Co) {
+        let max = MainConf::of(self.request).thread_cache_max_entries;
+        let thread = co.thread;
+        co.free(self);
+        recycle::give(self, thread, max.unsigned_abs());
+    }
+
+    /// The entry has ended normally: the next phase's may be the same.
+    pub(super) fn end_entry(&self) {
+        const FOLLOWED: Phases =
+            Phases::of(&[Phase::ServerRewrite, Phase::Rewrite, Phase::Access, Phase::Precontent]);
+        if !FOLLOWED.contains(self.phase()) || self.debugs() {
+            self.release_entry();
+        } else if let Some(co) = self.entry.take() {
+            co.renew();
+            self.spare.set(Some(co));
         }
     }
 
@@ -399,11 +443,14 @@ impl RequestCtx {
             co.cancel();
             // The Lua coroutine may live on in a table; it is nobody's now.
             co.thread.release(self.vm);
-            co.free();
+            co.free(self);
         }
         if let Some(co) = self.entry.get() {
             co.cancel();
             self.release_entry();
+        }
+        if let Some(co) = self.spare.take() {
+            self.recycle(co);
         }
     }
 
@@ -421,6 +468,7 @@ impl RequestCtx {
         ctx.cleanup_is_set.set(false);
         ctx.drop_coroutines();
         ctx.end_all();
+        ctx.output.give_back_all();
     }
 }
 

@@ -1,37 +1,31 @@
 //! The coroutines of a request and their kinship: who made whom, who runs, who is ready, and what becomes
 //! of the children when one ends.
 use core::ffi::c_int;
-use core::ptr::NonNull;
 
 use super::context::{Ask, RequestCtx};
 use super::task::{Co, Role, Status};
 use crate::vm::{Stack, Thread};
 
 impl RequestCtx {
-    /// Ties a coroutine to this request: Lua finds the request through it.
+    /// Ties an entry coroutine to this request: Lua finds the request through it.
     pub(super) fn bind(&self, co: Co) {
-        co.ctx.set(Some(NonNull::from(self)));
-        if self.vm.chunks() == crate::vm::state::ChunkKind::Factory && co.role.get() == Role::Entry
-        {
+        if self.vm.chunks() == crate::vm::state::ChunkKind::Factory {
             co.stack().isolate_globals();
         }
         co.stack().set_owner(self.request.as_ptr().cast());
     }
 
-    /// A coroutine for the Lua function at `function` of `from`; it is left on top of `from`.
+    /// A coroutine for the Lua function at `function` of `from`, a coroutine of this request; it is left on
+    /// top of `from`.
+    ///
+    /// Reference: gives it the VM's globals, not those of `from`.
     pub(crate) fn create_coroutine(&self, from: Stack, function: c_int, role: Role) -> Co {
-        let co = if role == Role::Light {
+        let mut thread = Thread::unanchored(from);
+        if role == Role::Light {
             // Nothing of Lua may refer to it while it waits.
-            let co = Co::new(Thread::new(self.vm), role);
-            co.stack().push_thread();
-            co.stack().move_to(from, 1);
-            co
-        } else {
-            let co = Co::new(Thread::unanchored(self.vm), role);
-            self.vm.stack().move_to(from, 1);
-            co
-        };
-        self.bind(co);
+            thread = thread.anchored(self.vm);
+        }
+        let co = Co::new(self, thread, role);
         self.link(co);
         from.push_value(function);
         from.move_to(co.stack(), 1);
@@ -73,7 +67,7 @@ impl RequestCtx {
         self.unready(co);
         self.unlink(co);
         co.thread.release(self.vm);
-        co.free();
+        co.free(self);
         if let Some(parent) = parent.filter(|parent| parent.status() == Status::Dead) {
             self.bury(parent);
         }
@@ -99,30 +93,31 @@ impl RequestCtx {
 
     /// Puts a coroutine at the end of the queue of those that are ready.
     pub(super) fn make_ready(&self, co: Co) {
-        co.next_ready.set(None);
-        let Some(mut last) = self.ready.get() else {
-            self.ready.set(Some(co));
+        if co.is_ready.replace(true) {
             return;
-        };
-        while let Some(next) = last.next_ready.get() {
-            last = next;
         }
-        last.next_ready.set(Some(co));
+        match self.ready.get().and(self.last_ready.get()) {
+            Some(last) => last.next_ready.set(Some(co)),
+            None => self.ready.set(Some(co)),
+        }
+        self.last_ready.set(Some(co));
     }
 
     /// Takes a coroutine out of the queue of those that are ready, if it is there.
     fn unready(&self, co: Co) {
-        if self.ready.get() == Some(co) {
-            self.ready.set(co.next_ready.take());
+        if !co.is_ready.replace(false) {
             return;
         }
-        let mut before = self.ready.get();
-        while let Some(other) = before {
-            if other.next_ready.get() == Some(co) {
-                other.next_ready.set(co.next_ready.take());
-                return;
-            }
-            before = other.next_ready.get();
+        let next = co.next_ready.take();
+        if self.ready.get() == Some(co) {
+            self.ready.set(next);
+            return;
+        }
+        let mut queue = core::iter::successors(self.ready.get(), |other| other.next_ready.get());
+        let Some(before) = queue.find(|other| other.next_ready.get() == Some(co)) else { return };
+        before.next_ready.set(next);
+        if next.is_none() {
+            self.last_ready.set(Some(before));
         }
     }
 
@@ -130,18 +125,20 @@ impl RequestCtx {
     pub(crate) fn next_ready(&self) -> Option<Co> {
         let co = self.ready.get()?;
         self.ready.set(co.next_ready.take());
+        co.is_ready.set(false);
         Some(co)
     }
 
-    /// The running coroutine, which is about to yield, wants `child` to run in its place.
-    pub(crate) fn ask_to_resume(&self, child: Co) {
+    /// The running coroutine, which is about to yield, wants `child` to run in its place, with
+    /// the `values` that it yields.
+    pub(crate) fn ask_to_resume(&self, child: Co, values: i32) {
         let parent = self.current.get();
         if let Some(parent) = parent {
             parent.set_status(Status::Normal);
         }
         child.set_parent(parent);
         child.set_status(Status::Running);
-        self.asked.set(Ask::Resume);
+        self.asked.set(Ask::Resume(values));
         self.current.set(Some(child));
     }
 
@@ -177,8 +174,11 @@ impl RequestCtx {
 
     /// `co` ends: what it runs in turn is cancelled, its light threads go on without a parent, and the
     /// results that it has not taken are dropped.
+    #[inline]
     pub(super) fn disown(&self, co: Co) {
-        self.disown_those(co, |_| true);
+        if co.children.get() > 0 {
+            self.disown_those(co, |_| true);
+        }
     }
 
     /// The same for one that failed and hands its error on: the child that the error came from stays,
@@ -226,29 +226,15 @@ impl RequestCtx {
         true
     }
 
-    /// The running coroutine has got what it waited for: its other threads are not awaited any more.
-    pub(crate) fn forget_awaited(&self) {
-        if let Some(parent) = self.current.get() {
-            for child in self.children(parent) {
-                child.awaited.set(false);
-            }
-        }
-    }
-
-    /// The running coroutine, which is about to yield, waits for one of these light threads to end.
-    pub(crate) fn await_thread(&self, thread: Co) {
-        thread.awaited.set(true);
-        self.asked.set(Ask::Wait);
-    }
-
-    /// The running coroutine, which is about to yield, gives way to whoever resumed it.
-    pub(crate) fn ask_to_yield(&self) {
+    /// The running coroutine, which is about to yield, gives way to whoever resumed it, who gets
+    /// the `values` that it yields.
+    pub(crate) fn ask_to_yield(&self, values: i32) {
         if let Some(co) = self.current.get() {
             co.set_status(Status::Suspended);
             if let Some(parent) = co.parent.get() {
                 parent.set_status(Status::Running);
             }
         }
-        self.asked.set(Ask::Yield);
+        self.asked.set(Ask::Yield(values));
     }
 }

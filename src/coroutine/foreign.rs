@@ -35,7 +35,7 @@ pub(crate) struct Foreign {
 struct Wait(&'static Foreign);
 
 impl Suspension for Wait {
-    fn results(self: Box<Self>, _: Stack) -> i32 {
+    fn results(&mut self, _: Stack) -> i32 {
         self.0.waits.set(false);
         self.0.results.take()
     }
@@ -67,7 +67,7 @@ impl Foreign {
         if !handle.waits.get() {
             co.cancel();
             handle.waits.set(true);
-            co.waiting.set(Some(Box::new(Wait(handle))));
+            co.room.begin(|| Wait(handle));
         }
         Some(handle)
     }

@@ -2,115 +2,93 @@
 //!
 //! A coroutine is reset before it is reused; without that it would carry over hooks, open upvalues
 //! and the stack of an aborted run.
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
+use core::fmt;
 
 use super::context::RequestCtx;
-use super::task::{Co, Coroutine, Role, Status};
 use crate::nginx::trace;
 use crate::vm::{Thread, Vm};
 
 struct Pool {
     /// The VM that the pooled coroutines belong to.
     vm: Cell<Option<Vm>>,
-    first: Cell<Option<Co>>,
-    len: Cell<usize>,
+    threads: RefCell<Vec<Thread>>,
 }
 
-static POOL: Pool = Pool { vm: Cell::new(None), first: Cell::new(None), len: Cell::new(0) };
+static POOL: Pool = Pool { vm: Cell::new(None), threads: RefCell::new(Vec::new()) };
 
 #[allow(unsafe_code)]
 // SAFETY: [single-thread]; a thread-local would cost a call for each use.
 unsafe impl Sync for Pool {}
 
 impl Pool {
-    fn pop(&self, vm: Vm) -> Option<Co> {
-        if self.vm.get() != Some(vm) {
-            return None;
-        }
-        let co = self.first.get()?;
-        self.first.set(co.next.take());
-        self.len.set(self.len.get() - 1);
-        Some(co)
+    #[inline]
+    fn pop(&self, vm: Vm) -> Option<Thread> {
+        if self.vm.get() == Some(vm) { self.threads.borrow_mut().pop() } else { None }
     }
 
     /// Keeps a coroutine if there is room and this LuaJIT can reset it. The first VM that gives one
     /// back is the one that the pool serves, until it is closed.
-    fn push(&self, vm: Vm, co: Co, max: usize) -> bool {
+    fn push(&self, vm: Vm, thread: Thread, max: usize) -> bool {
         if self.vm.get().is_none() && vm.is_lasting() {
             self.vm.set(Some(vm));
         }
-        if self.vm.get() != Some(vm) || self.len.get() >= max || !co.thread.reset(vm) {
+        let mut threads = self.threads.borrow_mut();
+        if self.vm.get() != Some(vm) || threads.len() >= max || !thread.reset(vm) {
             return false;
         }
-        clear(&co);
-        co.next.set(self.first.replace(Some(co)));
-        self.len.set(self.len.get() + 1);
+        threads.push(thread);
         true
-    }
-
-    fn empty(&self) {
-        while let Some(co) = self.first.get() {
-            self.first.set(co.next.take());
-            co.free();
-        }
-        self.len.set(0);
     }
 }
 
 /// An entry coroutine of `vm`, new or as good as new.
-pub(super) fn take(ctx: &RequestCtx) -> Co {
+pub(super) fn take(ctx: &RequestCtx) -> Thread {
     let vm = ctx.vm;
     trace!(ctx, "lua creating new thread");
-    if let Some(co) = POOL.pop(vm) {
-        trace!(
-            ctx,
-            "lua reusing cached lua thread {:p} (ref {})",
-            co.stack().as_ptr(),
-            co.thread.anchor()
-        );
-        return co;
+    if let Some(thread) = POOL.pop(vm) {
+        trace!(ctx, "lua reusing cached lua thread {}", Shown(thread));
+        return thread;
     }
-    let co = Co::new(Thread::new(vm), Role::Entry);
-    trace!(ctx, "lua ref lua thread {:p} (ref {})", co.stack().as_ptr(), co.thread.anchor());
-    co
+    let thread = Thread::new(vm);
+    trace!(ctx, "lua ref lua thread {}", Shown(thread));
+    thread
 }
 
 /// The same outside of a request.
-pub(super) fn take_for(vm: Vm) -> Co {
-    POOL.pop(vm).unwrap_or_else(|| Co::new(Thread::new(vm), Role::Entry))
+pub(crate) fn take_for(vm: Vm) -> Thread {
+    POOL.pop(vm).unwrap_or_else(|| Thread::new(vm))
 }
 
 /// Takes back an entry coroutine that has ended or was aborted. `max` bounds the pool.
-pub(super) fn give(ctx: &RequestCtx, co: Co, max: usize) {
-    let vm = ctx.vm;
-    let (stack, anchor) = (co.stack().as_ptr(), co.thread.anchor());
-    trace!(ctx, "lua deleting light thread {stack:p} (ref {anchor})");
-    if POOL.push(vm, co, max) {
-        trace!(ctx, "lua caching unused lua thread {stack:p} (ref {anchor})");
-        return;
+pub(super) fn give(ctx: &RequestCtx, thread: Thread, max: usize) {
+    trace!(ctx, "lua deleting light thread {}", Shown(thread));
+    if POOL.push(ctx.vm, thread, max) {
+        trace!(ctx, "lua caching unused lua thread {}", Shown(thread));
+    } else {
+        drop_unused(ctx, thread);
     }
-    trace!(ctx, "http lua unref thread {stack:p}: {anchor}");
-    co.thread.release(vm);
-    co.free();
 }
 
-fn clear(co: &Coroutine) {
-    co.disclaim();
-    co.ctx.set(None);
-    co.parent.set(None);
-    co.children.set(0);
-    co.awaited.set(false);
-    co.previous.set(None);
-    co.status.set(Status::Suspended);
-    co.propagates.set(false);
-    co.results.set(0);
-    co.next_ready.set(None);
+#[cold]
+fn drop_unused(ctx: &RequestCtx, thread: Thread) {
+    trace!(ctx, "http lua unref thread {:p}: {}", thread.stack().as_ptr(), thread.anchor());
+    thread.release(ctx.vm);
+}
+
+/// A coroutine as debug lines name it.
+struct Shown(Thread);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:p} (ref {})", self.0.stack().as_ptr(), self.0.anchor())
+    }
 }
 
 /// The VM is about to be closed, and its coroutines with it.
 pub(crate) fn forget(vm: Vm) {
     if POOL.vm.get() == Some(vm) {
-        POOL.empty();
+        POOL.threads.borrow_mut().clear();
         POOL.vm.set(None);
     }
 }

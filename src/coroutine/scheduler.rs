@@ -4,9 +4,11 @@
 //! Coroutines made by Lua run beside their parent, not on top of it: `coroutine.resume` yields to
 //! here, and the child is resumed from here. So any of them can be suspended by any API.
 use super::context::{Ask, Leave, RequestCtx};
+use super::loads;
 use super::task::{Co, Role, Status};
+use crate::conf::{Chunk, MainConf};
 use crate::nginx::log::Text;
-use crate::nginx::{Level, trace};
+use crate::nginx::{Level, Log, Phase, trace};
 use crate::vm::thread::Failure;
 use crate::vm::{Stack, Step, traceback};
 
@@ -82,14 +84,17 @@ impl RequestCtx {
         }
         self.asked.set(Ask::Wait);
         let step = co.thread.resume(args);
-        trace!(self, "lua resume returned {}", code(step));
+        trace!(self, "lua resume returned {}", step.0);
+        if co.loads.get() > 0 {
+            loads::review(co, step == Step::YIELDED);
+        }
         match step {
-            Step::Yielded => self.on_yield(co),
-            Step::Finished => self.on_finish(co),
-            Step::Failed(failure) => {
+            Step::YIELDED => self.on_yield(co),
+            Step::FINISHED => self.on_finish(co),
+            failed => {
                 // The failure may have hit while it asked to resume another one.
                 self.current.set(Some(co));
-                self.on_failure(co, failure)
+                self.on_failure(co, failed.failure())
             }
         }
     }
@@ -103,17 +108,15 @@ impl RequestCtx {
         }
         match self.asked.replace(Ask::Wait) {
             Ask::Wait => Next::Stop(Run::Suspended),
-            Ask::Resume => {
+            Ask::Resume(args) => {
                 trace!(self, "lua coroutine: resume");
-                // The arguments are what the parent yielded.
                 let Some(child) = self.current() else { return Next::Stop(Run::Suspended) };
-                let args = co.stack().top();
                 co.stack().move_to(child.stack(), args);
                 Next::Resume(child, args)
             }
-            Ask::Yield => {
+            Ask::Yield(values) => {
                 trace!(self, "lua coroutine: yield");
-                self.on_user_yield(co)
+                self.on_user_yield(co, values)
             }
             Ask::Spawn => {
                 trace!(self, "lua user thread resume");
@@ -123,7 +126,7 @@ impl RequestCtx {
         }
     }
 
-    fn on_user_yield(&self, co: Co) -> Next {
+    fn on_user_yield(&self, co: Co, values: i32) -> Next {
         let resumed = matches!(co.role(), Role::User | Role::Wrapped);
         let Some(parent) = co.parent.get().filter(|_| resumed) else {
             // Nobody resumed it: it gives way to those that are ready, and goes on.
@@ -135,7 +138,6 @@ impl RequestCtx {
             }
             return Next::Resume(co, 0);
         };
-        let values = co.stack().top();
         Next::Resume(parent, hand_over(co, parent, values))
     }
 
@@ -146,7 +148,7 @@ impl RequestCtx {
         trace!(self, "lua light thread ended normally");
         match co.role() {
             Role::Entry => {
-                self.release_entry();
+                self.end_entry();
                 Next::Stop(self.unless_threads_run())
             }
             Role::Light => self.on_thread_end(co, true),
@@ -176,7 +178,7 @@ impl RequestCtx {
             self.end_thread(co);
             return Next::Stop(self.unless_threads_run());
         };
-        if !co.awaited.get() {
+        if !co.is_awaited_by(parent) {
             co.stack().push_boolean(ok);
             co.stack().insert(-results - 1);
             // Only what is to be returned stays on the stack.
@@ -187,10 +189,8 @@ impl RequestCtx {
             co.set_status(Status::Zombie);
             return Next::Stop(Run::Suspended);
         }
-        for child in self.children(parent) {
-            child.awaited.set(false);
-        }
-        parent.stack().reserve(results + 1);
+        parent.next_wait();
+        // What it yielded is gone: there is room for a value more.
         parent.stack().push_boolean(ok);
         co.stack().move_to(parent.stack(), results);
         parent.set_status(Status::Running);
@@ -199,6 +199,7 @@ impl RequestCtx {
         Next::Resume(parent, results + 1)
     }
 
+    #[cold]
     fn on_failure(&self, co: Co, failure: Failure) -> Next {
         co.cancel();
         if failure == Failure::Memory {
@@ -243,8 +244,22 @@ impl RequestCtx {
     }
 
     fn entry_failed(&self, co: Co, failure: Failure) -> Next {
-        self.report_failure("entry", co, failure);
+        let start =
+            MainConf::of(self.request).init_worker.filter(|_| self.phase() == Phase::InitWorker);
+        match start {
+            Some(chunk) => self.report_start(chunk, co, failure),
+            None => self.report_failure("entry", co, failure),
+        }
         self.stop_failed()
+    }
+
+    /// The code for the start of a worker has failed: that is said in the words for code that cannot wait.
+    fn report_start(&self, chunk: &Chunk, co: Co, failure: Failure) {
+        let message = co.stack().error_text();
+        let traced = message
+            .filter(|_| !co.thread.has_overflowed(failure))
+            .map(|message| traceback::append(self.vm.stack(), co.stack(), message));
+        chunk.report(Log::cycle(), traced.as_deref().or(message));
     }
 
     fn report_failure(&self, kind: &str, co: Co, failure: Failure) {
@@ -314,20 +329,8 @@ fn hand_over(co: Co, parent: Co, values: i32) -> i32 {
         co.stack().move_to(parent.stack(), values);
         return values;
     }
-    parent.stack().reserve(values + 1);
+    // What it yielded has gone to the child: there is room for a value more.
     parent.stack().push_boolean(true);
     co.stack().move_to(parent.stack(), values);
     values + 1
-}
-
-/// LuaJIT's number of a step, as debug lines show it.
-const fn code(step: Step) -> i32 {
-    match step {
-        Step::Finished => 0,
-        Step::Yielded => 1,
-        Step::Failed(Failure::Runtime) => 2,
-        Step::Failed(Failure::Syntax) => 3,
-        Step::Failed(Failure::Memory) => 4,
-        Step::Failed(_) => 5,
-    }
 }

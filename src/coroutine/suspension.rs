@@ -10,8 +10,8 @@ pub(crate) trait Suspension {
     fn arm(&mut self) {}
 
     /// Pushes what the suspended Lua call returns, and returns the number of values; called once,
-    /// right before the coroutine is resumed.
-    fn results(self: Box<Self>, _stack: Stack) -> i32 {
+    /// before it is dropped and the coroutine resumed.
+    fn results(&mut self, _stack: Stack) -> i32 {
         0
     }
 
@@ -58,8 +58,8 @@ impl Waker {
     /// event loop does not call: nothing of Lua runs here.
     pub(crate) fn wake_later(self) {
         let Some(ctx) = self.context() else { return };
-        let Some(suspension) = self.co.waiting.take() else { return };
-        self.co.results.set(suspension.results(self.co.stack()));
+        let Some(results) = self.co.room.finish(self.co.stack()) else { return };
+        self.co.results.set(results);
         ctx.make_ready(self.co);
     }
 
@@ -67,11 +67,11 @@ impl Waker {
     /// calls: the request, and everything that belongs to it, may be gone afterwards.
     pub(crate) fn wake(self) {
         let Some(ctx) = self.context() else { return };
-        let Some(suspension) = self.co.waiting.take() else { return };
         let r = ctx.request;
         r.enter_log();
         let (connection, detached) = (r.connection(), r.is_detached());
-        self.co.results.set(suspension.results(self.co.stack()));
+        let Some(results) = self.co.room.finish(self.co.stack()) else { return };
+        self.co.results.set(results);
         ctx.make_ready(self.co);
         ctx.drive();
         if !detached {

@@ -6,7 +6,9 @@ use core::ptr::NonNull;
 
 use super::context::RequestCtx;
 use super::foreign::Foreign;
-use super::suspension::Suspension;
+use super::loads;
+use super::records;
+use super::room::Room;
 use crate::vm::{Stack, Thread};
 
 /// What a coroutine is to its request.
@@ -47,6 +49,8 @@ impl Status {
 }
 
 pub(crate) struct Coroutine {
+    /// Its number among the records.
+    number: Cell<usize>,
     pub(super) thread: Thread,
     pub(super) ctx: Cell<Option<NonNull<RequestCtx>>>,
     pub(super) role: Cell<Role>,
@@ -55,18 +59,24 @@ pub(crate) struct Coroutine {
     pub(super) parent: Cell<Option<Co>>,
     /// How many living coroutines have it as their parent.
     pub(super) children: Cell<u32>,
-    /// Its parent waits for it.
-    pub(super) awaited: Cell<bool>,
+    /// The number of its newest wait for light threads; earlier ones are over.
+    pub(super) waits: Cell<u64>,
+    /// The number of the wait of its parent that ends when it does; 0 is none.
+    pub(super) awaited: Cell<u64>,
     /// An error of a wrapped child that is to be raised here.
     pub(super) propagates: Cell<bool>,
-    pub(super) waiting: Cell<Option<Box<dyn Suspension>>>,
+    pub(super) room: Room,
     /// What other modules hold of it.
     pub(super) foreign: Cell<Option<&'static Foreign>>,
+    /// How many modules it is loading.
+    pub(super) loads: Cell<u32>,
     /// Values on its stack for the next resume.
     pub(super) results: Cell<i32>,
-    /// The next one that is ready to run.
+    /// It is in the queue of those that are ready to run.
+    pub(super) is_ready: Cell<bool>,
+    /// The next one there.
     pub(super) next_ready: Cell<Option<Co>>,
-    /// The next one of the same request, or of the pool of unused ones.
+    /// The next one of the same request, or of its unused records.
     pub(super) next: Cell<Option<Co>>,
     /// The one before it of the same request.
     pub(super) previous: Cell<Option<Co>>,
@@ -81,34 +91,59 @@ impl Coroutine {
     }
 }
 
-/// A handle to a coroutine, which lives as long as its request's context ([ctx-owns-threads]).
+/// A handle to a coroutine, which is the same one as long as its request's context lives
+/// ([ctx-owns-threads]).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Co(NonNull<Coroutine>);
 
 impl Co {
-    pub(super) fn new(thread: Thread, role: Role) -> Self {
-        let co = Coroutine {
+    /// A record, in the pool of the request of `ctx`: it lives as long as that, or until it is freed.
+    pub(super) fn new(ctx: &RequestCtx, thread: Thread, role: Role) -> Self {
+        let record = Coroutine {
+            number: Cell::new(0),
             thread,
-            ctx: Cell::new(None),
+            ctx: Cell::new(Some(NonNull::from(ctx))),
             role: Cell::new(role),
             status: Cell::new(Status::Suspended),
             parent: Cell::new(None),
             children: Cell::new(0),
-            awaited: Cell::new(false),
+            waits: Cell::new(1),
+            awaited: Cell::new(0),
             propagates: Cell::new(false),
-            waiting: Cell::new(None),
+            room: Room::new(),
             foreign: Cell::new(None),
+            loads: Cell::new(0),
             results: Cell::new(0),
+            is_ready: Cell::new(false),
             next_ready: Cell::new(None),
             next: Cell::new(None),
             previous: Cell::new(None),
         };
-        Self(NonNull::from(Box::leak(Box::new(co))))
+        let co = match ctx.unused_records.get() {
+            Some(unused) => {
+                ctx.unused_records.set(unused.next.get());
+                // SAFETY: freed, and nobody else's; the room is empty.
+                unsafe { unused.0.write(record) };
+                unused
+            }
+            None => Self::place(ctx, record),
+        };
+        co.number.set(records::add(co));
+        // Lua finds the record by the coroutine from now on.
+        co.stack().set_number_of_record(co.number.get());
+        co
     }
 
-    /// A new entry coroutine of `vm`, which belongs to no request yet.
-    pub(crate) fn entry(vm: crate::vm::Vm) -> Self {
-        super::recycle::take_for(vm)
+    fn place(ctx: &RequestCtx, record: Coroutine) -> Self {
+        match ctx.request.pool().place_raw() {
+            Some(place) => {
+                // SAFETY: it has room for a record.
+                unsafe { place.write(record) };
+                Self(place)
+            }
+            // As where Rust itself needs memory.
+            None => std::alloc::handle_alloc_error(core::alloc::Layout::new::<Coroutine>()),
+        }
     }
 
     pub(crate) fn role(self) -> Role {
@@ -120,7 +155,11 @@ impl Co {
     }
 
     pub(super) fn set_parent(self, parent: Option<Self>) {
-        let earlier = self.parent.replace(parent);
+        let earlier = self.parent.get();
+        if earlier == parent {
+            return;
+        }
+        self.parent.set(parent);
         if let Some(earlier) = earlier {
             earlier.children.set(earlier.children.get() - 1);
         }
@@ -129,23 +168,49 @@ impl Co {
         }
     }
 
-    pub(super) fn is_alive(self) -> bool {
+    pub(crate) fn is_alive(self) -> bool {
         !matches!(self.status(), Status::Dead | Status::Zombie)
     }
 
-    pub(super) fn free(self) {
+    /// Gives up the record, for another coroutine of the request. It stays what it was until then.
+    pub(super) fn free(self, ctx: &RequestCtx) {
+        self.cut_loads();
+        self.cancel();
         self.disclaim();
-        // SAFETY: made by `new`; the owner frees it once.
-        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        records::remove(self.number.take());
+        self.ctx.set(None);
+        self.next.set(ctx.unused_records.replace(Some(self)));
     }
 
+    /// Makes an entry that has ended normally ready for another run.
+    pub(super) fn renew(self) {
+        self.stack().set_top(0);
+        self.cut_loads();
+        self.cancel();
+        self.disclaim();
+        self.results.set(0);
+    }
+
+    #[inline]
     pub(crate) fn stack(self) -> Stack {
         self.thread.stack()
     }
 
-    /// The bookkeeping of the coroutine `stack`, if it belongs to the request of `ctx`.
+    /// The record of the coroutine `stack`, if `parent` is its parent.
+    #[inline]
+    pub(crate) fn child_of(parent: Self, stack: Stack) -> Option<Self> {
+        let co = records::get(stack.number_of_record()?)?;
+        (co.stack() == stack && co.parent.get() == Some(parent)).then_some(co)
+    }
+
+    /// The record of the coroutine `stack`, if it belongs to the request of `ctx`.
+    #[inline]
     pub(crate) fn of(ctx: &RequestCtx, stack: Stack) -> Option<Self> {
-        ctx.coroutines().find(|co| co.stack() == stack)
+        let Some(number) = stack.number_of_record() else {
+            return ctx.coroutines().find(|co| co.stack() == stack);
+        };
+        let co = records::get(number)?;
+        (co.stack() == stack && co.ctx.get() == Some(NonNull::from(ctx))).then_some(co)
     }
 
     pub(crate) fn status(self) -> Status {
@@ -156,17 +221,40 @@ impl Co {
         self.status.set(status);
     }
 
+    /// What the coroutine is loading has not been loaded.
+    pub(super) fn cut_loads(self) {
+        if self.loads.get() > 0 {
+            loads::cut(self);
+        }
+    }
+
     /// Cancels what the coroutine waits for.
+    #[inline]
     pub(crate) fn cancel(self) {
-        drop(self.waiting.take());
+        self.room.empty();
     }
 
     /// Why the coroutine cannot be killed now, if it cannot.
     pub(crate) fn stays(self) -> Option<&'static str> {
-        let waiting = self.waiting.take()?;
-        let reason = waiting.refuses_kill();
-        self.waiting.set(Some(waiting));
-        reason
+        self.room.ask(|suspension| suspension.refuses_kill())?
+    }
+
+    /// It begins to wait for light threads, or ceases to: those awaited so far are not any more. The number of the
+    /// wait that begins.
+    pub(crate) fn next_wait(self) -> u64 {
+        let wait = self.waits.get() + 1;
+        self.waits.set(wait);
+        wait
+    }
+
+    /// The wait of that number, its parent's, ends when it does.
+    pub(crate) fn await_in(self, wait: u64) {
+        self.awaited.set(wait);
+    }
+
+    /// Whether its parent waits for it.
+    pub(super) fn is_awaited_by(self, parent: Self) -> bool {
+        self.awaited.get() == parent.waits.get()
     }
 
     /// The coroutine, who resumed it, and so on outwards.

@@ -45,6 +45,7 @@ const ROWS: &[ngx_command_t] = &[
     flag(c"lua_transform_underscores_in_response_headers", EVERYWHERE, LOCATION, offset_of!(LocConf, transform_underscores)),
     flag(c"lua_use_default_type", EVERYWHERE, LOCATION, offset_of!(LocConf, use_default_type)),
     flag(c"lua_http10_buffering", EVERYWHERE, LOCATION, offset_of!(LocConf, http10_buffering)),
+    flag(c"lua_yieldable_require", EVERYWHERE, LOCATION, offset_of!(LocConf, yieldable_require)),
     flag(c"lua_check_client_abort", EVERYWHERE, LOCATION, offset_of!(LocConf, check_client_abort)),
     custom(c"lua_socket_system_resolver", EVERYWHERE | TAKE123, LOCATION, set_system_resolver),
     msec(c"lua_socket_connect_timeout", EVERYWHERE, LOCATION, offset_of!(LocConf, socket.connect_timeout)),

@@ -5,9 +5,10 @@
 #![allow(unsafe_code)]
 use core::cell::RefCell;
 use core::ptr;
+use std::ffi::CString;
+use std::rc::Rc;
 
 use super::log::Log;
-use super::pool::Pool;
 use super::request::Request;
 use super::sys;
 
@@ -46,30 +47,51 @@ impl Confs {
     }
 }
 
+/// All that a detached request is made of, in one piece of its pool; the slots of the modules follow.
+#[repr(C)]
+struct Parts {
+    log: sys::ngx_log_t,
+    request: sys::ngx_http_request_t,
+    connection: sys::ngx_connection_t,
+    /// For reading and for writing.
+    events: [sys::ngx_event_t; 2],
+}
+
 impl Detached {
     /// A detached request whose log lines end in `, context: <context>`.
-    pub(crate) fn new(confs: &Confs, context: Option<&[u8]>) -> Option<Self> {
-        // SAFETY: everything is allocated zeroed from a pool of its own, the state nginx itself
-        // starts from; `ctx` has a slot for every module.
+    pub(crate) fn new(confs: &Confs, context: Option<Context>) -> Option<Self> {
+        // SAFETY: everything lies in a pool of its own, and is zeroed, the state nginx itself starts from;
+        // `ctx` has a slot for every module.
         unsafe {
             let cycle_log = Log::cycle().as_ptr();
             let pool = SPARE.take(cycle_log);
-            let handle = Pool::from_raw(pool)?;
-            let c: *mut sys::ngx_connection_t = zeroed(handle)?;
-            let r: *mut sys::ngx_http_request_t = zeroed(handle)?;
-            let log: *mut sys::ngx_log_t = zeroed(handle)?;
+            if pool.is_null() {
+                return None;
+            }
+            let size = size_of::<Parts>() + sys::ngx_http_max_module * size_of::<usize>();
+            let parts: *mut Parts = sys::ngx_palloc(pool, size).cast();
+            if parts.is_null() {
+                SPARE.give(pool);
+                return None;
+            }
+            let (r, c, log) =
+                (&raw mut (*parts).request, &raw mut (*parts).connection, &raw mut (*parts).log);
+            r.write_bytes(0, 1);
+            let rest = c.cast::<u8>();
+            rest.write_bytes(0, size - rest.offset_from_unsigned(parts.cast()));
+            (*r).ctx = parts.add(1).cast();
             *log = *location_log(confs).unwrap_or(cycle_log);
             (*log).connection = 0;
             (*log).action = ptr::null_mut();
             if let Some(context) = context {
                 (*log).handler = Some(log_context);
-                (*log).data = handle.copy_with_nul(context)?.data.cast();
+                (*log).data = Rc::into_raw(context).cast_mut().cast();
             }
             (*c).fd = -1;
             (*c).pool = pool;
             (*c).log = log;
-            (*c).read = zeroed(handle)?;
-            (*c).write = zeroed(handle)?;
+            (*c).read = (&raw mut (*parts).events).cast();
+            (*c).write = (*c).read.add(1);
             (*c).data = r.cast();
             (*c).set_error(1);
             (*r).signature = sys::NGX_HTTP_MODULE;
@@ -80,13 +102,6 @@ impl Detached {
             (*r).main_conf = confs.main;
             (*r).srv_conf = confs.server;
             (*r).loc_conf = confs.location;
-            let modules = sys::ngx_http_max_module * size_of::<usize>();
-            (*r).ctx = sys::ngx_pcalloc(pool, modules).cast();
-            (*r).headers_in.content_length_n = 0;
-            if (*r).ctx.is_null() {
-                SPARE.give(pool);
-                return None;
-            }
             let request = Request::from_raw(r)?;
             Some(Self { pool, request })
         }
@@ -108,16 +123,28 @@ impl Detached {
     }
 }
 
+/// What log lines of a detached request end in: requests made for one another share it.
+pub(crate) type Context = Rc<CString>;
+
 /// What the log lines of a detached request end in.
-pub(crate) fn context(r: Request) -> Option<&'static [u8]> {
-    // SAFETY: [request-alive]; `data` is the C string of `new` where the handler is that of `new`.
+pub(crate) fn context(r: Request) -> Option<Context> {
+    // SAFETY: [request-alive]
     unsafe {
-        let log = (*r.connection()).log;
-        let ours = (*log).handler.is_some_and(|handler| {
-            core::ptr::fn_addr_eq(handler, log_context as unsafe extern "C" fn(_, _, _) -> _)
-        });
-        ours.then(|| core::ffi::CStr::from_ptr((*log).data.cast()).to_bytes())
+        let context = context_in((*r.connection()).log)?;
+        Rc::increment_strong_count(context);
+        Some(Rc::from_raw(context))
     }
+}
+
+/// What `new` has put into a log, if the log is one of a detached request with a context.
+///
+/// # Safety
+/// `log` is alive.
+unsafe fn context_in(log: *const sys::ngx_log_t) -> Option<*const CString> {
+    // SAFETY: the caller's contract.
+    let (handler, data) = unsafe { ((*log).handler?, (*log).data) };
+    let ours: unsafe extern "C" fn(_, _, _) -> _ = log_context;
+    ptr::fn_addr_eq(handler, ours).then_some(data.cast_const().cast())
 }
 
 /// Where the location's errors are logged.
@@ -144,7 +171,10 @@ impl Drop for Detached {
                 }
                 cleanup = step.next;
             }
+            let log = (*(*r).connection).log;
+            let context = context_in(log).map(|context| Rc::from_raw(context));
             SPARE.give(self.pool);
+            drop(context);
         }
     }
 }
@@ -196,16 +226,10 @@ impl Spare {
     }
 }
 
-unsafe fn zeroed<T>(pool: Pool) -> Option<*mut T> {
-    // SAFETY: the caller asks for plain C structs.
-    let place = unsafe { sys::ngx_pcalloc(pool.as_ptr(), size_of::<T>()) };
-    (!place.is_null()).then(|| place.cast())
-}
-
 unsafe extern "C" fn log_context(log: *mut sys::ngx_log_t, buf: *mut u8, len: usize) -> *mut u8 {
-    // SAFETY: `data` is the static C string of `new`; at most `len` bytes are written.
+    // SAFETY: `data` is the context of `new`; at most `len` bytes are written.
     unsafe {
-        let context = core::ffi::CStr::from_ptr((*log).data.cast::<core::ffi::c_char>());
+        let context = &*(*log).data.cast::<CString>();
         let text = [b", context: ", context.to_bytes()].concat();
         let n = text.len().min(len);
         buf.copy_from_nonoverlapping(text.as_ptr(), n);

@@ -43,12 +43,10 @@ struct Md5State(sys::ngx_md5_t);
 impl State for Md5State {
     #[inline]
     fn start() -> Self {
-        // SAFETY: the buffer, which `init` leaves alone, is only read after it was written.
-        unsafe {
-            let mut state = core::mem::zeroed();
-            sys::ngx_md5_init(&raw mut state);
-            Self(state)
-        }
+        // SAFETY: plain integers, all but these zero at the start.
+        let nothing: sys::ngx_md5_t = unsafe { core::mem::zeroed() };
+        let [a, b, c, d] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
+        Self(sys::ngx_md5_t { a, b, c, d, ..nothing })
     }
 
     #[inline]
@@ -102,12 +100,16 @@ struct Sha1State(sys::SHA_CTX);
 impl State for Sha1State {
     #[inline]
     fn start() -> Self {
-        // SAFETY: as for MD5.
-        unsafe {
-            let mut state = core::mem::zeroed();
-            sys::SHA1_Init(&raw mut state);
-            Self(state)
-        }
+        // SAFETY: plain integers, all but these zero at the start.
+        let nothing: sys::SHA_CTX = unsafe { core::mem::zeroed() };
+        Self(sys::SHA_CTX {
+            h0: 0x6745_2301,
+            h1: 0xefcd_ab89,
+            h2: 0x98ba_dcfe,
+            h3: 0x1032_5476,
+            h4: 0xc3d2_e1f0,
+            ..nothing
+        })
     }
 
     #[inline]
@@ -142,7 +144,7 @@ struct Sha1State(sys::ngx_sha1_t);
 #[cfg(not(ngx_feature = "ssl"))]
 impl State for Sha1State {
     fn start() -> Self {
-        // SAFETY: as for MD5.
+        // SAFETY: `init` leaves the buffer alone, which is only read after it was written.
         unsafe {
             let mut state = core::mem::zeroed();
             sys::ngx_sha1_init(&raw mut state);

@@ -20,6 +20,7 @@ pub(crate) mod exit;
 pub(crate) mod filter;
 pub(crate) mod filtered;
 pub(crate) mod headers;
+pub(crate) mod lent;
 pub(crate) mod log;
 mod log_ring;
 pub(crate) mod log_tap;

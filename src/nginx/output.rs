@@ -9,6 +9,7 @@ use core::cell::Cell;
 use core::ptr;
 
 use super::chain::{self, Tag};
+use super::lent::{Loan, Loans};
 use super::log::debug;
 use super::sys::{self, ngx_chain_t, ngx_int_t};
 use super::{Request, slot};
@@ -99,6 +100,7 @@ pub(crate) struct Output {
     corked: Cell<bool>,
     /// What the body filter handed on meanwhile.
     held: Cell<*mut ngx_chain_t>,
+    loans: Loans,
 }
 
 /// Where output was before a call started to write, to take back what a failed call wrote.
@@ -131,6 +133,7 @@ impl Output {
             busy: Cell::new(ptr::null_mut()),
             corked: Cell::new(false),
             held: Cell::new(ptr::null_mut()),
+            loans: Loans::new(),
         }
     }
 
@@ -312,16 +315,32 @@ impl Output {
         let size = self.next_size.get().max(len);
         self.next_size.set((self.next_size.get() * 4).min(MAX_BUFFER));
         let link = self.buffer(r, size)?;
-        unsafe {
-            let b = (*link).buf;
-            if self.last.get().is_null() {
-                self.first.set(link);
-            } else {
-                (*self.last.get()).next = link;
-            }
-            self.last.set(link);
-            Some((*b).last)
+        self.add_link(link);
+        unsafe { Some((*(*link).buf).last) }
+    }
+
+    #[inline(always)]
+    fn add_link(&self, link: *mut ngx_chain_t) {
+        let last = self.last.replace(link);
+        if last.is_null() {
+            self.first.set(link);
+        } else {
+            unsafe { (*last).next = link };
         }
+    }
+
+    /// Appends body data that stays where it is until it is given back, at the latest by
+    /// [`Output::give_back_all`]; `None`, and the loan is the caller's, when there is no memory.
+    pub(crate) fn append_lent(&self, r: Request, data: &[u8], loan: Loan) -> Option<()> {
+        let link = self.loans.take(r, data, loan)?;
+        self.add_link(link);
+        self.pending.set(self.pending.get() + data.len());
+        Some(())
+    }
+
+    /// Gives back what was lent: the request ends.
+    pub(crate) fn give_back_all(&self) {
+        self.loans.give_back_all();
     }
 
     fn buffer(&self, r: Request, size: usize) -> Option<*mut ngx_chain_t> {
@@ -519,6 +538,7 @@ impl Output {
         // nobody's then.
         if !slot::ctx(r).is_null() {
             chain::sort(r, &self.free, &self.busy, chain, Tag::Output);
+            self.loans.give_back_used();
         }
         check(code, 300)
     }

@@ -49,6 +49,8 @@ pub(crate) struct Code {
     captures: usize,
     /// Whether machine code of it may be called without PCRE2's preparations.
     direct: bool,
+    /// Whether nothing has to be done before that either.
+    at_once: bool,
     /// Whether it trusts its subjects to be UTF-8.
     trusts_utf: bool,
     /// Whether it may begin with items such as `(*UTF)`.
@@ -91,8 +93,14 @@ impl Code {
             raw
         };
         let raw = NonNull::new(raw).ok_or(CompileError { code, offset })?;
-        let mut this =
-            Self { raw, captures: 0, direct: false, trusts_utf: false, has_start_items: false };
+        let mut this = Self {
+            raw,
+            captures: 0,
+            direct: false,
+            at_once: false,
+            trusts_utf: false,
+            has_start_items: false,
+        };
         this.has_start_items = pattern.starts_with(b"(*");
         this.captures = this.number(sys::PCRE2_INFO_CAPTURECOUNT) as usize;
         // The pattern itself may have asked for UTF-8.
@@ -108,6 +116,7 @@ impl Code {
         unsafe { sys::pcre2_jit_compile_8(self.raw.as_ptr(), sys::PCRE2_JIT_COMPLETE) };
         // What a pattern asks for in front of itself, as `(*NOTEMPTY)`, is among the preparations.
         self.direct = self.has_jit() && !self.has_start_items;
+        self.at_once = self.direct && !self.trusts_utf;
     }
 
     pub(crate) fn has_jit(&self) -> bool {
@@ -295,8 +304,8 @@ impl Matcher {
         at: usize,
         found: &mut [c_int],
     ) -> c_int {
-        let at_once = code.direct && !code.trusts_utf && algorithm == Algorithm::Backtracking;
-        if !at_once || at > subject.len() || code.captures >= self.room.get() {
+        let has_room = code.captures < self.room.get();
+        if algorithm == Algorithm::Dfa || !code.at_once || !has_room || at > subject.len() {
             return self.run_with_care(code, algorithm, subject, at, found);
         }
         let rc = self.run_machine_code(code, subject, at);
@@ -344,16 +353,19 @@ impl Matcher {
     /// Writes the offsets of the last match, of a search from `at` on.
     #[inline]
     fn tell(&self, at: usize, found: &mut [c_int]) {
-        let known = found.len().min(2 * self.room.get());
-        let offsets = unsafe { core::slice::from_raw_parts(self.offsets.get(), known) };
-        // A pair at a time: most patterns have few. PCRE2 says usize::MAX where we say -1.
         let (places, _) = found.as_chunks_mut::<2>();
-        let (pairs, _) = offsets.as_chunks::<2>();
-        for (place, pair) in places.iter_mut().zip(pairs) {
-            *place = [pair[0] as c_int, pair[1] as c_int];
-        }
-        if let [[from, to], ..] = places {
-            *from = (*from).max(at as c_int).min(*to);
+        let pairs = self.offsets.get().cast::<[usize; 2]>();
+        let pairs = unsafe { core::slice::from_raw_parts(pairs, self.room.get()) };
+        // PCRE2 says usize::MAX where we say -1.
+        let told = |pair: &[usize; 2]| pair.map(|offset| offset as c_int);
+        let ([first, places @ ..], [pair, pairs @ ..]) = (places, pairs) else { return };
+        let [from, to] = told(pair);
+        *first = [from.max(at as c_int).min(to), to];
+        // One after the other: there are few.
+        let (mut places, mut pairs) = (places, pairs);
+        while let ([place, rest @ ..], [pair, others @ ..]) = (places, pairs) {
+            *place = told(pair);
+            (places, pairs) = (rest, others);
         }
     }
 

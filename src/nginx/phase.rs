@@ -87,13 +87,16 @@ impl Phases {
         Phase::Content,
     ]);
 
-    /// Where a coroutine may be suspended.
+    /// Where the reference may suspend a coroutine.
     pub(crate) const YIELDABLE: Self = Self::REQUEST.and(&[
         Phase::Timer,
         Phase::SslCertificate,
         Phase::SslSessionFetch,
         Phase::SslClientHello,
     ]);
+
+    /// The same, and where only this module can wait: at the start of a worker (docs/decisions/0041).
+    pub(crate) const WAITABLE: Self = Self::YIELDABLE.and(&[Phase::InitWorker]);
 
     pub(crate) const fn of(phases: &[Phase]) -> Self {
         Self(0).and(phases)

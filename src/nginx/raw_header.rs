@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 use super::Request;
 use super::sys::{self, ngx_buf_t};
+use crate::scan::{BLOCK, Set, last_block, mask};
 
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
@@ -119,36 +120,40 @@ unsafe fn append(text: &mut Vec<u8>, from: *const u8, to: *const u8, tail: Tail)
     }
 }
 
-/// Puts back what nginx overwrote. Returns where the header ends, if that is seen on the way.
-fn restore(text: &mut [u8]) -> Option<usize> {
-    let len = text.len();
-    let mut rest = text;
-    let mut is_name = true;
-    while let Some(at) = find_nul(rest) {
-        rest = &mut rest[at..];
-        match rest {
-            [nul, LF, CR, LF, ..] => {
-                *nul = CR;
-                return Some(len - rest.len() + 4);
-            }
-            [nul, LF, ..] => *nul = CR,
-            [nul, _, ..] if is_name => *nul = b':',
-            [nul, ..] => *nul = LF,
-            [] => return None,
-        }
-        is_name = !is_name;
-        rest = &mut rest[1..];
-    }
-    None
+/// What nginx writes over the end of a name or a value.
+enum Nul {}
+
+impl Set for Nul {
+    const RANGES: &'static [(u8, u8)] = &[(0, 0)];
 }
 
-#[inline]
-fn find_nul(text: &[u8]) -> Option<usize> {
-    // SAFETY: `memchr` reads `len` bytes.
-    unsafe {
-        let found = libc::memchr(text.as_ptr().cast(), 0, text.len()).cast::<u8>();
-        (!found.is_null()).then(|| found.offset_from_unsigned(text.as_ptr()))
+/// Puts back what nginx overwrote. Returns where the header ends, if that is seen on the way.
+fn restore(text: &mut [u8]) -> Option<usize> {
+    let mut is_name = true;
+    let mut block_at = 0;
+    while let Some(rest) = text.get(block_at..).filter(|rest| !rest.is_empty()) {
+        let mut nuls = match rest.first_chunk() {
+            Some(block) => mask::<Nul>(block),
+            None => mask::<Nul>(&last_block(rest)) & ((1 << rest.len()) - 1),
+        };
+        while nuls != 0 {
+            let at = block_at + nuls.trailing_zeros() as usize;
+            nuls &= nuls - 1;
+            match &mut text[at..] {
+                [nul, LF, CR, LF, ..] => {
+                    *nul = CR;
+                    return Some(at + 4);
+                }
+                [nul, LF, ..] => *nul = CR,
+                [nul, _, ..] if is_name => *nul = b':',
+                [nul, ..] => *nul = LF,
+                [] => return None,
+            }
+            is_name = !is_name;
+        }
+        block_at += BLOCK;
     }
+    None
 }
 
 /// Cuts off what follows the empty line: nginx moves the buffer's `pos` when it reads the body.

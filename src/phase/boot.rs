@@ -5,8 +5,8 @@ use crate::conf::{Chunk, LocConf, MainConf};
 use crate::coroutine::{RequestCtx, lease};
 use crate::nginx::log::{Pointer, Text};
 use crate::nginx::{Level, Log, Outcome, Request, debug, process};
-use crate::vm::Vm;
 use crate::vm::function::protect;
+use crate::vm::{Stack, Vm};
 
 /// Why a VM is not ready.
 pub(crate) enum BootError {
@@ -94,25 +94,29 @@ pub(crate) fn run_init(conf: &MainConf, vm: Vm, log: Log) -> bool {
 
 /// Runs a chunk that runs once in a VM's life, and logs its failure.
 pub(super) fn run_once(vm: Vm, chunk: &Chunk, log: Log) -> bool {
-    let (loaded, what) = match &chunk.source {
-        Source::Inline { code, name, .. } => {
-            (vm.compile_plain(vm.stack(), code, name), chunk.phase.directive().to_owned())
-        }
-        Source::File { path, .. } => {
-            (vm.compile_file_plain(vm.stack(), path), format!("{}_file", chunk.phase.directive()))
-        }
+    if !load_once(vm, chunk, vm.stack(), log) {
+        return false;
+    }
+    let result = call_traced(vm);
+    vm.collect();
+    if let Err(message) = &result {
+        chunk.report(log, message.as_deref());
+    }
+    result.is_ok()
+}
+
+/// Pushes a chunk that runs once on a stack of the VM, or logs why it cannot be loaded.
+/// stack of on: [-0, +(0|1), m]
+pub(super) fn load_once(vm: Vm, chunk: &Chunk, on: Stack, log: Log) -> bool {
+    let loaded = match &chunk.source {
+        Source::Inline { code, name, .. } => vm.compile_plain(on, code, name),
+        Source::File { path, .. } => vm.compile_file_plain(on, path),
         Source::Variable(_) => return false,
     };
-    let result = loaded.map_err(|e| Some(e.message().to_vec())).and_then(|()| call_traced(vm));
-    vm.collect();
-    match result {
-        Ok(()) => true,
-        Err(message) => {
-            let message = message.unwrap_or_else(|| b"unknown error".to_vec());
-            log.write(Level::Error, &[what.as_bytes(), b" error: ", &message].concat());
-            false
-        }
+    if let Err(error) = &loaded {
+        chunk.report(log, Some(error.message()));
     }
+    loaded.is_ok()
 }
 
 /// Calls the function on top, which takes and returns nothing; an error that is text comes back with

@@ -271,10 +271,10 @@ mod tests {
         assert!(!vm.push_cached(main, key, &cache));
         vm.compile(main, b"n = (n or 0) + 1 -- no newline", c"=test").unwrap();
         vm.store_cached(main, key, &cache).unwrap();
-        assert_eq!(run(vm), Step::Finished);
+        assert_eq!(run(vm), Step::FINISHED);
         for _ in 0..2 {
             assert!(vm.push_cached(main, key, &cache));
-            assert_eq!(run(vm), Step::Finished);
+            assert_eq!(run(vm), Step::FINISHED);
         }
         vm.stack().global(c"n");
         assert_eq!(vm.stack().number(-1), Some(3.0));
@@ -315,9 +315,9 @@ mod tests {
             let cache = CacheRef::by_key();
             vm.compile(vm.stack(), &code, c"=t").unwrap();
             vm.store_cached(vm.stack(), c"k", &cache).unwrap();
-            assert_eq!(run(vm), Step::Finished, "{kind:?}");
+            assert_eq!(run(vm), Step::FINISHED, "{kind:?}");
             assert!(vm.push_cached(vm.stack(), c"k", &cache));
-            assert_eq!(run(vm), Step::Finished, "{kind:?}");
+            assert_eq!(run(vm), Step::FINISHED, "{kind:?}");
             vm.stack().global(c"done");
             assert_eq!(vm.stack().number(-1), Some(2.0), "{kind:?}");
             vm.close();

@@ -2,7 +2,9 @@
 //!
 //! Knows nothing of nginx. Safe to use from above by this convention ([lua-frame] in SAFETY.md):
 //! handles to Lua objects are `Copy`, and whoever holds one keeps the VM alive.
+mod anchor;
 pub(crate) mod function;
+mod heap;
 pub(crate) mod load;
 pub(crate) mod stack;
 pub(crate) mod state;

@@ -215,6 +215,11 @@ impl Stack {
         unsafe { sys::lua_pushcclosure(self.0, Some(f), upvalues) }
     }
 
+    /// A new coroutine, with the globals and the owner of this one. stack: [-0, +1, m]
+    pub(crate) fn new_thread(self) -> Self {
+        Self(unsafe { sys::lua_newthread(self.0) })
+    }
+
     /// The coroutine itself, as a value. stack: [-0, +1, -]
     pub(crate) fn push_thread(self) {
         unsafe { sys::lua_pushthread(self.0) };
@@ -446,13 +451,11 @@ impl Stack {
         unsafe { sys::lua_pcall(self.0, args, results, handler) == 0 }
     }
 
-    /// Moves the topmost `n` values to another coroutine of the same VM.
+    /// Moves the topmost `n` values to another coroutine of the same VM, where LuaJIT makes room for them.
     /// stack: [-n, +0, m]; the other: [-0, +n, m]
+    #[inline]
     pub(crate) fn move_to(self, to: Self, n: c_int) {
-        unsafe {
-            sys::lua_checkstack(to.0, n);
-            sys::lua_xmove(self.0, to.0, n);
-        }
+        unsafe { sys::lua_xmove(self.0, to.0, n) }
     }
 
     fn absolute(self, index: c_int) -> c_int {
@@ -499,6 +502,27 @@ impl Stack {
                 self.push_pointer(owner);
                 self.set_global(OWNER_GLOBAL);
             }
+        }
+    }
+}
+
+/// A number kept with each coroutine, 0 if none has been set (OpenResty's LuaJIT only). Lua code can change it.
+///
+/// A new coroutine has that of the one that made it.
+#[allow(clippy::undocumented_unsafe_blocks)]
+// SAFETY: as above.
+impl Stack {
+    /// stack: [-0, +0, -]
+    #[inline]
+    pub(crate) fn number_of_record(self) -> Option<usize> {
+        sys::extensions().get_exdata2.map(|get| unsafe { get(self.0) }.addr())
+    }
+
+    /// stack: [-0, +0, -]
+    #[inline]
+    pub(crate) fn set_number_of_record(self, number: usize) {
+        if let Some(set) = sys::extensions().set_exdata2 {
+            unsafe { set(self.0, core::ptr::without_provenance_mut(number)) }
         }
     }
 }

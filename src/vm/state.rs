@@ -1,10 +1,12 @@
 //! `Vm`: one LuaJIT state with the tables the module keeps in its registry.
 #![allow(unsafe_code)]
 use core::ffi::{CStr, c_int, c_void};
+use core::ptr::NonNull;
 
+use super::anchor::{Anchor, Anchors};
 use super::function::{Function, protect};
 use super::stack::Stack;
-use super::{sys, traceback};
+use super::{heap, sys, traceback};
 
 /// A LuaJIT VM; the handle is its main coroutine.
 #[derive(Clone, Copy, Eq)]
@@ -14,6 +16,8 @@ pub(crate) struct Vm {
     lasting: bool,
     /// The registry's reference of the message handler of protected calls.
     handler: c_int,
+    /// A box that `close` frees.
+    anchors: NonNull<Anchors>,
 }
 
 impl PartialEq for Vm {
@@ -57,6 +61,18 @@ fn registry_key(name: &'static u8) -> *mut c_void {
     core::ptr::from_ref(name).map_addr(|a| a & ((1 << 47) - 1)).cast_mut().cast()
 }
 
+/// Makes room for references in the array of the registry, where LuaJIT finds them without hashing: it moves
+/// integers there only when many come at once.
+fn reserve_references(stack: Stack) {
+    let references: [c_int; 64] = core::array::from_fn(|_| {
+        stack.push_boolean(true);
+        stack.reference(sys::LUA_REGISTRYINDEX)
+    });
+    for reference in references.into_iter().rev() {
+        stack.unreference(sys::LUA_REGISTRYINDEX, reference);
+    }
+}
+
 impl Vm {
     /// A VM with the standard libraries and the registry tables.
     pub(crate) fn new() -> Option<Self> {
@@ -69,13 +85,13 @@ impl Vm {
     }
 
     pub(crate) fn with_chunks(chunks: ChunkKind) -> Option<Self> {
-        // SAFETY: the state is private to this function until it returns.
-        let main = unsafe { sys::luaL_newstate() };
+        let main = heap::new_state();
         if main.is_null() {
             return None;
         }
         let main = Stack::from_raw(main);
-        let mut vm = Self { main, chunks, lasting: true, handler: sys::LUA_NOREF };
+        let anchors = NonNull::from(Box::leak(Box::new(Anchors::new())));
+        let mut vm = Self { main, chunks, lasting: true, handler: sys::LUA_NOREF, anchors };
         let ready = protect(vm.main, |stack| {
             // SAFETY: `stack` is the new state.
             unsafe { sys::luaL_openlibs(stack.as_ptr()) };
@@ -88,6 +104,7 @@ impl Vm {
                 stack.new_table(0, 8);
                 stack.raw_set(sys::LUA_REGISTRYINDEX);
             }
+            reserve_references(stack);
             stack.push_function(traceback::ADD, 0);
             vm.handler = stack.reference(sys::LUA_REGISTRYINDEX);
         });
@@ -101,7 +118,10 @@ impl Vm {
     /// Ends the VM; no handle to anything in it may be used after.
     pub(crate) fn close(self) {
         // SAFETY: the caller owns the VM.
-        unsafe { sys::lua_close(self.main.as_ptr()) }
+        unsafe {
+            heap::close_state(self.main.as_ptr());
+            drop(Box::from_raw(self.anchors.as_ptr()));
+        }
     }
 
     pub(crate) const fn stack(self) -> Stack {
@@ -119,9 +139,16 @@ impl Vm {
         self.main.raw_geti(sys::LUA_REGISTRYINDEX, self.handler);
     }
 
-    /// stack: [-0, +1, -]
-    pub(crate) fn push_coroutines(self) {
-        push_registry(self.main, &ngx_http_lua_coroutines_key);
+    /// Keeps a coroutine from the collector. stack: [-0, +0, m]
+    pub(super) fn keep(self, coroutine: Stack) -> Anchor {
+        let push_coroutines = |main| push_registry(main, &ngx_http_lua_coroutines_key);
+        // SAFETY: the VM has not been closed.
+        unsafe { self.anchors.as_ref() }.keep(coroutine, self.main, push_coroutines)
+    }
+
+    pub(super) fn release(self, anchor: Anchor) {
+        // SAFETY: as above.
+        unsafe { self.anchors.as_ref() }.release(anchor);
     }
 
     /// stack: [-0, +1, -]
@@ -177,6 +204,16 @@ impl Vm {
             stack.set_raw_field(-2, package.to_bytes());
         })
         .is_ok()
+    }
+
+    /// Takes the mark of a module that is being loaded out of `package.loaded`. stack: [-0, +0, -]
+    pub(crate) fn forget_loading(self, name: &[u8]) {
+        // Without memory the mark stays, and the module counts as one that failed.
+        let _ = protect(self.main, |stack| {
+            stack.raw_field(sys::LUA_REGISTRYINDEX, b"_LOADED");
+            stack.push_nil();
+            stack.set_raw_field(-2, name);
+        });
     }
 
     /// Runs a full collection.

@@ -1,6 +1,6 @@
 //! LuaJIT's C API, from the installed headers, and the extensions that only some LuaJITs have.
 //!
-//! OpenResty's LuaJIT keeps a pointer in every `lua_State` (`exdata`) and can reset a coroutine for
+//! OpenResty's LuaJIT keeps two pointers in every `lua_State` (`exdata`, `exdata2`) and can reset a coroutine for
 //! reuse. Stock LuaJIT cannot. Which one is loaded is found at run time, so these
 //! functions are never linked directly.
 #![allow(unsafe_code, missing_docs, unreachable_pub, dead_code)]
@@ -17,6 +17,8 @@ include!(concat!(env!("OUT_DIR"), "/luajit.rs"));
 pub struct Extensions {
     pub set_exdata: Option<unsafe extern "C-unwind" fn(*mut lua_State, *mut c_void)>,
     pub get_exdata: Option<unsafe extern "C-unwind" fn(*mut lua_State) -> *mut c_void>,
+    pub set_exdata2: Option<unsafe extern "C-unwind" fn(*mut lua_State, *mut c_void)>,
+    pub get_exdata2: Option<unsafe extern "C-unwind" fn(*mut lua_State) -> *mut c_void>,
     pub reset_thread: Option<unsafe extern "C-unwind" fn(*mut lua_State, *mut lua_State)>,
 }
 
@@ -27,8 +29,13 @@ pub fn extensions() -> &'static Extensions {
     unsafe { &*(&raw const EXTENSIONS) }
 }
 
-static mut EXTENSIONS: Extensions =
-    Extensions { set_exdata: None, get_exdata: None, reset_thread: None };
+static mut EXTENSIONS: Extensions = Extensions {
+    set_exdata: None,
+    get_exdata: None,
+    set_exdata2: None,
+    get_exdata2: None,
+    reset_thread: None,
+};
 
 /// Looks for the extensions; called before a VM is made.
 pub fn find_extensions() {
@@ -38,6 +45,8 @@ pub fn find_extensions() {
         EXTENSIONS = Extensions {
             set_exdata: core::mem::transmute(symbol(c"lua_setexdata")),
             get_exdata: core::mem::transmute(symbol(c"lua_getexdata")),
+            set_exdata2: core::mem::transmute(symbol(c"lua_setexdata2")),
+            get_exdata2: core::mem::transmute(symbol(c"lua_getexdata2")),
             reset_thread: core::mem::transmute(symbol(c"lua_resetthread")),
         };
     });

@@ -2,26 +2,33 @@
 #![allow(unsafe_code)]
 use core::ffi::c_int;
 
+use super::anchor::Anchor;
 use super::stack::Stack;
 use super::state::Vm;
 use super::sys;
 
-/// A coroutine that Rust keeps alive through a reference in the VM's table of coroutines.
+/// A coroutine, and what Rust keeps it alive by, if it does.
 #[derive(Clone, Copy)]
 pub(crate) struct Thread {
     stack: Stack,
-    anchor: c_int,
+    anchor: Option<Anchor>,
 }
 
-/// What one resume ended with.
+/// What one resume ended with: LuaJIT's number of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) struct Step(pub(crate) c_int);
+
+impl Step {
     /// The results lie on the coroutine's stack.
-    Finished,
+    pub(crate) const FINISHED: Self = Self(sys::LUA_OK);
     /// The yielded values lie on the coroutine's stack.
-    Yielded,
-    /// The error value is on top of the coroutine's stack.
-    Failed(Failure),
+    pub(crate) const YIELDED: Self = Self(sys::LUA_YIELD);
+
+    /// What failed where it is neither of them: the error value is on top of the coroutine's stack.
+    #[cold]
+    pub(crate) const fn failure(self) -> Failure {
+        Failure::of(self.0)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,39 +66,37 @@ impl Failure {
 impl Thread {
     /// A new coroutine of `vm`, anchored. stack of vm: [-0, +0, m]
     pub(crate) fn new(vm: Vm) -> Self {
-        let main = vm.stack();
-        vm.push_coroutines();
-        // SAFETY: [lua-frame]; the new thread is on the main stack until it is anchored.
-        let stack = Stack::from_raw(unsafe { sys::lua_newthread(main.as_ptr()) });
-        let anchor = main.reference(-2);
-        main.pop(1);
-        Self { stack, anchor }
+        let thread = Self::unanchored(vm.stack()).anchored(vm);
+        vm.stack().pop(1);
+        thread
     }
 
-    /// A coroutine that only Lua keeps alive; it is left on top of `vm`'s stack.
-    /// stack of vm: [-0, +1, m]
-    pub(crate) fn unanchored(vm: Vm) -> Self {
-        // SAFETY: [lua-frame]
-        let stack = Stack::from_raw(unsafe { sys::lua_newthread(vm.stack().as_ptr()) });
-        Self { stack, anchor: sys::LUA_NOREF }
+    /// A coroutine that only Lua keeps alive; it is left on top of `from`, whose globals and owner it has.
+    /// stack of from: [-0, +1, m]
+    pub(crate) fn unanchored(from: Stack) -> Self {
+        Self { stack: from.new_thread(), anchor: None }
     }
 
+    /// The same coroutine, kept alive until it is released. stack of vm: [-0, +0, m]
+    pub(crate) fn anchored(self, vm: Vm) -> Self {
+        Self { anchor: Some(vm.keep(self.stack)), ..self }
+    }
+
+    #[inline]
     pub(crate) const fn stack(self) -> Stack {
         self.stack
     }
 
-    pub(crate) const fn anchor(self) -> c_int {
-        self.anchor
+    /// What debug lines call the reference of the coroutine.
+    pub(crate) fn anchor(self) -> c_int {
+        self.anchor.map_or(sys::LUA_NOREF, Anchor::slot)
     }
 
     /// Runs the coroutine until it ends or yields; `args` values lie on its stack.
+    #[inline]
     pub(crate) fn resume(self, args: c_int) -> Step {
         // SAFETY: the thread is alive and not running; errors come back as a status.
-        match unsafe { sys::lua_resume(self.stack.as_ptr(), args) } {
-            sys::LUA_OK => Step::Finished,
-            sys::LUA_YIELD => Step::Yielded,
-            status => Step::Failed(Failure::of(status)),
-        }
+        Step(unsafe { sys::lua_resume(self.stack.as_ptr(), args) })
     }
 
     /// Whether the failure that the coroutine ended with was its stack's overflow.
@@ -113,10 +118,8 @@ impl Thread {
 
     /// Leaves the coroutine to the collector.
     pub(crate) fn release(self, vm: Vm) {
-        if self.anchor != sys::LUA_NOREF {
-            vm.push_coroutines();
-            vm.stack().unreference(-1, self.anchor);
-            vm.stack().pop(1);
+        if let Some(anchor) = self.anchor {
+            vm.release(anchor);
         }
     }
 }
@@ -132,7 +135,7 @@ mod tests {
         let thread = Thread::new(vm);
         assert!(vm.push_cached(thread.stack(), c"key", cache));
         thread.stack().isolate_globals();
-        assert_eq!(thread.resume(0), Step::Finished);
+        assert_eq!(thread.resume(0), Step::FINISHED);
         thread
     }
 
@@ -149,6 +152,24 @@ mod tests {
         }
         vm.stack().global(c"mark");
         assert_eq!(vm.stack().kind(-1), super::super::Kind::Nil);
+        vm.close();
+    }
+
+    #[test]
+    fn anchored_coroutines_outlive_collections() {
+        let vm = Vm::with_chunks(ChunkKind::Shared).unwrap();
+        let threads: Vec<_> = (0..1000).map(|_| Thread::new(vm)).collect();
+        for (n, thread) in threads.iter().enumerate() {
+            thread.stack().push_bytes(format!("number {n}").as_bytes());
+        }
+        for thread in threads.iter().step_by(2) {
+            thread.release(vm);
+        }
+        vm.collect();
+        for (n, thread) in threads.iter().enumerate().skip(1).step_by(2) {
+            assert_eq!(thread.stack().bytes(1), Some(format!("number {n}").as_bytes()));
+        }
+        assert_eq!(vm.stack().top(), 0);
         vm.close();
     }
 

@@ -1,10 +1,10 @@
 //! Tracebacks as the reference logs them: of a protected call, or over a coroutine and the coroutines
 //! that resumed it.
 #![allow(unsafe_code)]
-use core::ffi::CStr;
+use core::ffi::{CStr, c_int, c_void};
 use std::fmt::Write as _;
 
-use super::function::{Call, Function, Result, Top, lua_fn};
+use super::function::{Call, Function, Result, Top, lua_fn, protect};
 use super::stack::Stack;
 use super::sys;
 
@@ -76,6 +76,22 @@ fn describe(text: &mut String, frame: &sys::lua_Debug) {
     };
 }
 
+/// `message` with the traceback of the coroutine `failed`, in LuaJIT's words; made on the stack of `vm`.
+/// stack of vm: [-0, +0, m]
+pub(crate) fn append(vm: Stack, failed: Stack, message: &[u8]) -> Vec<u8> {
+    let mut text = message.to_vec();
+    let made = protect(vm, |stack| {
+        // SAFETY: [lua-frame]; the frames of a coroutine that failed stay until it is reset.
+        unsafe { sys::luaL_traceback(stack.as_ptr(), failed.as_ptr(), core::ptr::null(), 0) };
+        text.push(b'\n');
+        text.extend_from_slice(stack.bytes(-1).unwrap_or_default());
+    });
+    if made.is_err() {
+        text.truncate(message.len());
+    }
+    text
+}
+
 /// Where the function at `index` was defined: the chunk's name as it was given, and the line.
 /// stack: [-0, +0, -]
 pub(crate) fn definition(stack: Stack, index: core::ffi::c_int) -> (String, i32) {
@@ -86,6 +102,86 @@ pub(crate) fn definition(stack: Stack, index: core::ffi::c_int) -> (String, i32)
         sys::lua_getinfo(stack.as_ptr(), c">S".as_ptr(), &raw mut frame);
         let source = CStr::from_ptr(frame.source).to_string_lossy().into_owned();
         (source, frame.linedefined)
+    }
+}
+
+/// Where the function at `level` is, as messages have it in front; empty for one of C, and for one without lines.
+pub(crate) fn place(stack: Stack, level: c_int) -> Vec<u8> {
+    // SAFETY: as in `of`.
+    unsafe {
+        let mut frame: sys::lua_Debug = core::mem::zeroed();
+        if sys::lua_getstack(stack.as_ptr(), level, &raw mut frame) == 0 {
+            return Vec::new();
+        }
+        sys::lua_getinfo(stack.as_ptr(), c"Sl".as_ptr(), &raw mut frame);
+        if frame.currentline <= 0 {
+            return Vec::new();
+        }
+        let source = CStr::from_ptr(frame.short_src.as_ptr()).to_bytes();
+        [source, format!(":{}: ", frame.currentline).as_bytes()].concat()
+    }
+}
+
+/// A call on a coroutine's stack, which can be looked up as long as no call below it has ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame {
+    /// How many calls are below it.
+    height: c_int,
+    function: *const c_void,
+}
+
+impl Frame {
+    /// The caller of the running C function. stack: [-0, +0, -]
+    pub(crate) fn of_caller(stack: Stack) -> Self {
+        Self { height: calls(stack) - 2, function: function_at(stack, 1) }
+    }
+
+    pub(crate) fn is_below(self, other: Self) -> bool {
+        self.height < other.height
+    }
+
+    /// Whether the call is still there; another one of the same function may have taken its place.
+    /// stack: [-0, +0, -]
+    pub(crate) fn is_on(self, stack: Stack) -> bool {
+        let level = calls(stack) - 1 - self.height;
+        level >= 0 && function_at(stack, level) == self.function
+    }
+}
+
+/// How many calls a stack holds.
+fn calls(stack: Stack) -> c_int {
+    let has = |level| {
+        // SAFETY: [lua-frame]; plain data that the call fills.
+        unsafe {
+            let mut frame: sys::lua_Debug = core::mem::zeroed();
+            sys::lua_getstack(stack.as_ptr(), level, &raw mut frame) != 0
+        }
+    };
+    let mut beyond = 8;
+    while has(beyond) {
+        beyond *= 2;
+    }
+    let mut below = 0;
+    while below < beyond {
+        let middle = (below + beyond) / 2;
+        if has(middle) { below = middle + 1 } else { beyond = middle }
+    }
+    below
+}
+
+/// The address of a level's function; null if there is none.
+fn function_at(stack: Stack, level: c_int) -> *const c_void {
+    // SAFETY: as above; "f" pushes the function, for which there is room.
+    unsafe {
+        let mut frame: sys::lua_Debug = core::mem::zeroed();
+        let l = stack.as_ptr();
+        if !stack.reserve(1) || sys::lua_getstack(l, level, &raw mut frame) == 0 {
+            return core::ptr::null();
+        }
+        sys::lua_getinfo(l, c"f".as_ptr(), &raw mut frame);
+        let function = sys::lua_topointer(l, -1);
+        stack.pop(1);
+        function
     }
 }
 

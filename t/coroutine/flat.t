@@ -9,6 +9,8 @@ __DATA__
 --- config
     location = /t {
         content_by_lua_block {
+            -- LuaJIT's own traces count as memory of Lua.
+            jit.off()
             local semaphore, spawn, wait = require "ngx.semaphore", ngx.thread.spawn, ngx.thread.wait
             local kinds = {
                 coroutines = function ()
@@ -34,7 +36,7 @@ __DATA__
                 local make = kinds[name]
                 for _ = 1, 2000 do make() end
                 local before = bytes()
-                for _ = 1, 20000 do make() end
+                for _ = 1, 100000 do make() end
                 local grown = bytes() - before
                 ngx.say(name, grown < 4096 and " flat" or " " .. grown)
             end
@@ -51,14 +53,15 @@ semaphores flat
 --- no_error_log
 [error]
 --- log_level: error
---- timeout: 30
+--- timeout: 60
 
 
 
-=== timers leave nothing behind, in Lua or in the worker
+=== 100,000 timers leave nothing behind, in Lua or in the worker
 --- config
     location = /t {
         content_by_lua_block {
+            jit.off()
             local function resident()
                 return tonumber(io.open("/proc/self/statm"):read("*a"):match("^%d+ (%d+)")) * 4
             end
@@ -74,9 +77,9 @@ semaphores flat
                 collectgarbage()
                 return collectgarbage("count"), resident()
             end
-            round(5000)
-            local lua, worker = round(5000)
-            local lua_after, worker_after = round(20000)
+            round(10000)
+            local lua, worker = round(10000)
+            local lua_after, worker_after = round(100000)
             ngx.say(lua_after - lua < 4 and "flat" or lua_after - lua)
             ngx.say(worker_after - worker < 256 and "flat" or worker_after - worker)
         }
@@ -89,4 +92,58 @@ flat
 --- no_error_log
 [error]
 --- log_level: error
---- timeout: 30
+--- timeout: 60
+
+
+
+=== 100,000 requests leave nothing behind, in Lua or in the worker
+--- config
+    keepalive_requests 1000000;
+    location = /small {
+        rewrite_by_lua_block { ngx.ctx.phase = "rewrite" }
+        access_by_lua_block { ngx.sleep(0) }
+        content_by_lua_block { ngx.say(ngx.ctx.phase) }
+        header_filter_by_lua_block { ngx.header["X-A"] = "a" }
+        log_by_lua_block { ngx.ctx.phase = nil }
+    }
+    location = /t {
+        content_by_lua_block {
+            jit.off()
+            local function resident()
+                return tonumber(io.open("/proc/self/statm"):read("*a"):match("^%d+ (%d+)")) * 4
+            end
+            local socket = ngx.socket.tcp()
+            assert(socket:connect("127.0.0.1", ngx.var.server_port))
+            local batch = ("GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n"):rep(100)
+            local function round(n)
+                local answers = 0
+                while answers < n do
+                    assert(socket:send(batch))
+                    for i = 1, 100 do
+                        repeat
+                            local line = assert(socket:receive())
+                            if line == "rewrite" then answers = answers + 1 end
+                        until line == "0"
+                        assert(socket:receive())
+                    end
+                end
+                collectgarbage()
+                collectgarbage()
+                return collectgarbage("count"), resident()
+            end
+            round(10000)
+            local lua, worker = round(10000)
+            local lua_after, worker_after = round(100000)
+            ngx.say(lua_after - lua < 4 and "flat" or lua_after - lua)
+            ngx.say(worker_after - worker < 256 and "flat" or worker_after - worker)
+        }
+    }
+--- request
+GET /t
+--- response_body
+flat
+flat
+--- no_error_log
+[error]
+--- log_level: error
+--- timeout: 60

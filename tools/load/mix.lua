@@ -2,7 +2,7 @@
 -- (No HEAD: wrk would wait for the body.)
 local paths = {
     "/hello", "/file", "/say", "/large", "/sleep", "/phases", "/var?a=1", "/forbidden", "/error", "/late-error",
-    "/deep", "/page", "/garbage", "/missing",
+    "/deep", "/page", "/garbage", "/missing", "/redis", "/lines", "/careless", "/together", "/dict", "/regex",
 }
 local turn = 0
 

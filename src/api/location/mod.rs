@@ -122,7 +122,7 @@ impl Suspension for Group {
         Some("pending subrequests")
     }
 
-    fn results(self: Box<Self>, stack: Stack) -> i32 {
+    fn results(&mut self, stack: Stack) -> i32 {
         answer::push_all(&self.answers, stack)
     }
 }

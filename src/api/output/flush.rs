@@ -14,7 +14,7 @@ struct Flush {
 }
 
 impl Suspension for Flush {
-    fn results(self: Box<Self>, stack: Stack) -> i32 {
+    fn results(&mut self, stack: Stack) -> i32 {
         let reason: &[u8] = match self.request.client_state() {
             ClientState::TimedOut => b"timeout",
             ClientState::Gone => b"client aborted",

@@ -1,11 +1,16 @@
 //! What Lua calls to write the response.
+#![allow(unsafe_code)]
+use core::ffi::{c_int, c_void};
+
 use super::flatten::{self, Sink};
 use super::flush;
 use crate::api::Domain;
 use crate::coroutine::{current_or, in_phase};
+use crate::nginx::lent::Loan;
 use crate::nginx::output::{Mark, Output, Refused, Stopped};
 use crate::nginx::{Phases, Request, trace};
-use crate::vm::{Call, Error, Kind, Result, Yield, lua_fn};
+use crate::vm::sys::LUA_REGISTRYINDEX;
+use crate::vm::{Call, Error, Kind, Result, Stack, Vm, Yield, lua_fn};
 
 pub(crate) const DOMAIN: Domain = Domain {
     functions: &[
@@ -39,6 +44,39 @@ impl From<Stopped> for Error {
 struct Body<'a> {
     output: &'a Output,
     request: Request,
+    vm: Vm,
+}
+
+/// Strings from this length on are sent from where Lua has them. It is the size of a request's pool, which
+/// would have to ask the system for a copy.
+const LEND_FROM: usize = 4096;
+
+impl Body<'_> {
+    #[inline]
+    fn put_string(&mut self, stack: Stack, arg: c_int) -> Option<()> {
+        let bytes = stack.bytes(arg).unwrap_or_default();
+        if bytes.len() < LEND_FROM { self.put(bytes) } else { self.lend(stack, arg, bytes) }
+    }
+
+    /// Appends the string at `arg`, which its VM keeps meanwhile.
+    #[inline(never)]
+    fn lend(&mut self, stack: Stack, arg: c_int, bytes: &[u8]) -> Option<()> {
+        stack.push_value(arg);
+        let number = stack.reference(LUA_REGISTRYINDEX);
+        let owner = self.vm.stack().as_ptr().cast();
+        let loan = Loan { owner, number, give_back };
+        let lent = self.output.append_lent(self.request, bytes, loan);
+        if lent.is_none() {
+            stack.unreference(LUA_REGISTRYINDEX, number);
+        }
+        lent
+    }
+}
+
+/// # Safety
+/// `owner` is the main coroutine of a VM that is alive, and keeps a string by `number`.
+unsafe fn give_back(owner: *mut c_void, number: c_int) {
+    Stack::from_raw(owner.cast()).unreference(LUA_REGISTRYINDEX, number);
 }
 
 impl Sink for Body<'_> {
@@ -71,7 +109,7 @@ fn write(call: &Call<'_>, end: &[u8], what: &str) -> Result<i32> {
     let (r, output) = (ctx.request, &ctx.output);
     output.check_writable(r)?;
     let mark = output.mark();
-    let mut body = Body { output, request: r };
+    let mut body = Body { output, request: r, vm: ctx.vm };
     if let Err(error) = write_args(&mut body, call, end) {
         output.take_back(mark);
         return Err(error);
@@ -105,6 +143,8 @@ fn write_args(body: &mut Body<'_>, call: &Call<'_>, end: &[u8]) -> Result<()> {
         let kind = call.kind(arg);
         if kind == Kind::Table {
             flatten::array(body, stack, arg, arg)?;
+        } else if kind == Kind::String {
+            body.put_string(stack, arg).ok_or(Error::raise("no memory"))?;
         } else if !flatten::scalar(body, stack, arg, kind)? {
             return Err(Error::arg(
                 arg,

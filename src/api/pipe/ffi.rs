@@ -126,7 +126,7 @@ impl Suspension for Wait {
         }
     }
 
-    fn results(self: Box<Self>, stack: Stack) -> i32 {
+    fn results(&mut self, stack: Stack) -> i32 {
         self.process.forget_waiter();
         let Some(exit) = self.process.exit() else {
             stack.push_nil();

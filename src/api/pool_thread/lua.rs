@@ -45,7 +45,7 @@ struct Meeting {
 struct Wait(Rc<Meeting>);
 
 impl Suspension for Wait {
-    fn results(self: Box<Self>, stack: Stack) -> i32 {
+    fn results(&mut self, stack: Stack) -> i32 {
         self.0.finished.take().map_or(0, |job| take_results(job, stack))
     }
 }

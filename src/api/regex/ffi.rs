@@ -9,7 +9,7 @@ use std::ffi::CString;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-use super::template::{Piece, Template};
+use super::template::{Offsets, Piece, Template};
 use super::{Mode, compile, pcre1, run};
 use crate::api::ffi::{self, ErrBuf, FfiError, Out, Rc as Code};
 use crate::conf::MainConf;
@@ -52,7 +52,8 @@ struct Replacement {
 /// `ngx_http_lua_script_engine_t`: a match that a template is filled in for.
 struct ScriptEngine {
     subject: *const u8,
-    offsets: *const c_int,
+    offsets: *const Offsets,
+    /// The groups that count, the whole match included.
     count: usize,
 }
 
@@ -156,14 +157,20 @@ unsafe extern "C" fn ngx_http_lua_ffi_exec_regex(
 ) -> c_int {
     // SAFETY: the caller's contract; nobody else looks into it until this returns.
     let (regex, subject) = unsafe { (&mut *regex, ffi::bytes(subject, len)) };
-    let algorithm = Mode::of(flags).algorithm();
-    let found = if algorithm == Algorithm::Dfa {
-        regex.ncaptures = 0;
-        &mut regex.offsets[..2]
-    } else {
-        &mut regex.offsets
-    };
-    run(&regex.matcher, &regex.code, algorithm, subject, pos, found)
+    match Mode::of(flags).algorithm() {
+        algorithm @ Algorithm::Backtracking => {
+            run(&regex.matcher, &regex.code, algorithm, subject, pos, &mut regex.offsets)
+        }
+        Algorithm::Dfa => find_longest(regex, subject, pos),
+    }
+}
+
+/// By the DFA algorithm, which knows no groups.
+#[inline(never)]
+fn find_longest(regex: &mut Regex, subject: &[u8], pos: c_int) -> c_int {
+    regex.ncaptures = 0;
+    let found = &mut regex.offsets[..2];
+    run(&regex.matcher, &regex.code, Algorithm::Dfa, subject, pos, found)
 }
 
 /// # Safety
@@ -247,8 +254,9 @@ unsafe extern "C" fn ngx_http_lua_ffi_init_script_engine(
     // SAFETY: the caller's contract.
     let (engine, regex) = unsafe { (&mut *engine.cast::<ScriptEngine>(), &*regex) };
     engine.subject = subject;
-    engine.offsets = regex.offsets.as_ptr();
-    engine.count = (2 * usize::try_from(count).unwrap_or(0)).min(regex.offsets.len());
+    let (offsets, _) = regex.offsets.as_chunks();
+    engine.offsets = offsets.as_ptr();
+    engine.count = usize::try_from(count).unwrap_or(0).min(offsets.len());
 }
 
 /// The length of a replacement.
@@ -287,10 +295,37 @@ unsafe extern "C" fn ngx_http_lua_ffi_script_eval_data(
                 Piece::Text(text) => (text.as_ptr(), text.len()),
                 Piece::Subject(from, to) => (engine.subject.add(from), to - from),
             };
-            place.add(length).copy_from_nonoverlapping(bytes, count);
+            copy_short(bytes, place.add(length), count);
             length += count;
         });
         length
+    }
+}
+
+/// Copies what is a few bytes most often, for which a call would cost more than the copying.
+///
+/// # Safety
+/// As for [`ptr::copy_nonoverlapping`].
+#[inline]
+unsafe fn copy_short(from: *const u8, to: *mut u8, count: usize) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        match count {
+            0 => {}
+            1 => to.write(from.read()),
+            2 | 3 => {
+                to.cast::<[u8; 2]>().write(from.cast::<[u8; 2]>().read());
+                to.add(count - 1).write(from.add(count - 1).read());
+            }
+            4..8 => {
+                let last = count - 4;
+                let (first, end) =
+                    (from.cast::<[u8; 4]>().read(), from.add(last).cast::<[u8; 4]>().read());
+                to.cast::<[u8; 4]>().write(first);
+                to.add(last).cast::<[u8; 4]>().write(end);
+            }
+            _ => to.copy_from_nonoverlapping(from, count),
+        }
     }
 }
 
@@ -298,7 +333,7 @@ impl ScriptEngine {
     /// # Safety
     /// It was told of a match, and the pattern is alive.
     #[inline]
-    unsafe fn offsets<'a>(&self) -> &'a [c_int] {
+    unsafe fn offsets<'a>(&self) -> &'a [Offsets] {
         if self.offsets.is_null() {
             return &[];
         }

@@ -19,6 +19,9 @@ enum Part {
     Group(usize),
 }
 
+/// Where a group has found something, or two negative numbers.
+pub(crate) type Offsets = [i32; 2];
+
 /// A stretch of a replacement.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
@@ -89,7 +92,7 @@ impl Template {
     /// The pieces for a match, given the offsets of those of its groups that count. A group that is not
     /// among them, or found nothing, is no piece.
     #[inline]
-    pub(crate) fn for_each(&self, offsets: &[i32], mut piece: impl FnMut(Piece<'_>)) {
+    pub(crate) fn for_each(&self, offsets: &[Offsets], mut piece: impl FnMut(Piece<'_>)) {
         let mut text = &*self.text;
         for part in &self.parts {
             match *part {
@@ -109,7 +112,7 @@ impl Template {
 
     /// The length of all pieces for a match.
     #[inline]
-    pub(crate) fn length(&self, offsets: &[i32]) -> usize {
+    pub(crate) fn length(&self, offsets: &[Offsets]) -> usize {
         let groups = self.parts.iter().filter_map(|part| match *part {
             Part::Text(_) => None,
             Part::Group(group) => offsets_of(group, offsets),
@@ -128,11 +131,9 @@ fn add_text(text: &mut Vec<u8>, parts: &mut Vec<Part>, more: &[u8]) {
 }
 
 #[inline]
-fn offsets_of(group: usize, offsets: &[i32]) -> Option<(usize, usize)> {
-    let at = group.checked_mul(2)?;
-    let pair = offsets.get(at..at.checked_add(2)?)?;
-    let (from, to) = (usize::try_from(pair[0]).ok()?, usize::try_from(pair[1]).ok()?);
-    (from <= to).then_some((from, to))
+fn offsets_of(group: usize, offsets: &[Offsets]) -> Option<(usize, usize)> {
+    let [from, to] = *offsets.get(group)?;
+    (0 <= from && from <= to).then_some((from as usize, to as usize))
 }
 
 /// The group that stands behind a dollar, and what follows it.
@@ -179,7 +180,7 @@ mod tests {
     const SUBJECT: &[u8] = b"hello, world";
 
     /// What a match of `SUBJECT` with these offsets is replaced with.
-    fn filled(template: &str, offsets: &[i32]) -> String {
+    fn filled(template: &str, offsets: &[Offsets]) -> String {
         let template = Template::parse(template.as_bytes()).unwrap();
         let mut out = Vec::new();
         template.for_each(offsets, |piece| match piece {
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn groups_are_filled_in() {
-        let offsets = [0, 12, 0, 5, 7, 12];
+        let offsets = [[0, 12], [0, 5], [7, 12]];
         for (template, text) in [
             ("", ""),
             ("plain", "plain"),
@@ -213,10 +214,10 @@ mod tests {
 
     #[test]
     fn groups_without_a_match_are_empty() {
-        assert_eq!(filled("<$1$2$3>", &[0, 5, -1, -1]), "<>");
-        assert_eq!(filled("$99999999999999999999999", &[0, 5]), "");
-        assert_eq!(filled("$1", &[0, 5, 3, 2]), "");
-        assert_eq!(filled("$9223372036854775807$9223372036854775808", &[0, 5]), "");
+        assert_eq!(filled("<$1$2$3>", &[[0, 5], [-1, -1]]), "<>");
+        assert_eq!(filled("$99999999999999999999999", &[[0, 5]]), "");
+        assert_eq!(filled("$1", &[[0, 5], [3, 2]]), "");
+        assert_eq!(filled("$9223372036854775807$9223372036854775808", &[[0, 5]]), "");
     }
 
     #[test]
@@ -263,7 +264,7 @@ mod tests {
                 source.push(alphabet[(state >> 20) as usize % alphabet.len()]);
             }
             let Ok(template) = Template::parse(&source) else { continue };
-            let offsets = [0, 3, -1, -1, 2, 2];
+            let offsets = [[0, 3], [-1, -1], [2, 2]];
             let mut length = 0;
             template.for_each(&offsets, |piece| {
                 length += match piece {

@@ -27,7 +27,8 @@ struct Shared {
 /// A waiting coroutine's place in the queue. Dropping it leaves the queue.
 struct Wait {
     shared: Share<Shared>,
-    ticket: Ticket,
+    /// None: it has left the queue.
+    ticket: Option<Ticket>,
     timer: Timer<Waker>,
     timeout: Msec,
 }
@@ -37,8 +38,8 @@ impl Suspension for Wait {
         self.timer.arm(Delay::After(self.timeout));
     }
 
-    fn results(self: Box<Self>, stack: Stack) -> i32 {
-        let timed_out = self.shared.semaphore.leave(self.ticket);
+    fn results(&mut self, stack: Stack) -> i32 {
+        let timed_out = self.leave();
         stack.push_boolean(!timed_out);
         if timed_out {
             stack.push_bytes(b"timeout")
@@ -49,9 +50,16 @@ impl Suspension for Wait {
     }
 }
 
+impl Wait {
+    /// Whether it was still in the queue.
+    fn leave(&mut self) -> bool {
+        self.ticket.take().is_some_and(|ticket| self.shared.semaphore.leave(ticket))
+    }
+}
+
 impl Drop for Wait {
     fn drop(&mut self) {
-        if self.shared.semaphore.leave(self.ticket) {
+        if self.leave() {
             debug!(Log::cycle(), "http lua semaphore cleanup");
         }
     }
@@ -149,14 +157,14 @@ unsafe extern "C" fn ngx_http_lua_ffi_sema_wait(
         }
         // What does not fit into an int is longer than anybody waits.
         let timeout = Msec(usize::try_from(wait_ms).unwrap_or(c_int::MAX as usize));
-        let waits = ctx.suspend(|waker| {
+        let waits = ctx.suspend_for(|waker| {
             // SAFETY: the caller's contract: the object has a share.
             let shared = unsafe {
                 Share::increment_strong_count(sem);
                 Share::from_raw(sem)
             };
-            let ticket = shared.semaphore.join(waker);
-            Ok(Wait { shared, ticket, timer: Timer::new(ctx.log(), waker, Waker::wake), timeout })
+            let ticket = Some(shared.semaphore.join(waker));
+            Wait { shared, ticket, timer: Timer::new(ctx.log(), waker, Waker::wake), timeout }
         });
         if waits.is_err() {
             return Ok(refuse("no co ctx found"));

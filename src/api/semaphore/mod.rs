@@ -63,6 +63,9 @@ impl<W: Copy> Semaphore<W> {
     /// Gives up waiting; `false` if the waiter has been served.
     fn leave(&self, ticket: Ticket) -> bool {
         let mut queue = self.queue.borrow_mut();
+        if queue.is_empty() {
+            return false;
+        }
         match queue.binary_search_by_key(&ticket, |(ticket, _)| *ticket) {
             Ok(at) => queue.remove(at).is_some(),
             Err(_) => false,

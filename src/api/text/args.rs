@@ -8,6 +8,7 @@ use core::ffi::c_int;
 use super::escape::{self, Component};
 use super::query::Part;
 pub(crate) use super::query::{Pairs, separators};
+use super::rewrite::MARGIN;
 use crate::api::output::flatten::decimal;
 use crate::vm::{Error, Kind, Result, Stack};
 
@@ -27,8 +28,15 @@ pub(crate) fn push_table(stack: Stack, query: &[u8], max: c_int) -> bool {
     let table = stack.top();
     let mut scratch = Vec::new();
     let mut pairs = Pairs::of(query, max);
+    let mut seen = Seen::default();
     for (key, value) in pairs.by_ref() {
-        stack.push_bytes(key.decoded(&mut scratch));
+        let key = key.decoded(&mut scratch);
+        stack.push_bytes(key);
+        if seen.is_new(key) {
+            push_value(stack, value, &mut scratch);
+            stack.raw_set(table);
+            continue;
+        }
         stack.push_value(-1);
         stack.raw_get(table);
         match stack.kind(-1) {
@@ -55,6 +63,28 @@ pub(crate) fn push_table(stack: Stack, query: &[u8], max: c_int) -> bool {
     pairs.truncated()
 }
 
+/// Which keys may be there already: a key that is new for sure need not be looked up in the table.
+#[derive(Default)]
+struct Seen([u64; 4]);
+
+impl Seen {
+    /// Whether `key` is new for sure; it is seen from now on.
+    #[inline(always)]
+    fn is_new(&mut self, key: &[u8]) -> bool {
+        let mixed = match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+            }
+            _ => key.iter().fold(0, |mixed, byte| mixed << 8 | u64::from(*byte)),
+        };
+        let hash = (mixed ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        let (seen, bit) = (&mut self.0[(hash >> 6) as usize], 1 << (hash & 63));
+        let is_new = *seen & bit == 0;
+        *seen |= bit;
+        is_new
+    }
+}
+
 fn push_value(stack: Stack, value: Option<Part<'_>>, scratch: &mut Vec<u8>) {
     match value {
         Some(value) => stack.push_bytes(value.decoded(scratch)),
@@ -79,15 +109,16 @@ pub(crate) fn encode_table(stack: Stack, index: c_int) -> Result<Vec<u8>> {
             ));
         }
         let key = stack.bytes(-2).unwrap_or_default();
-        if stack.kind(-1) == Kind::Table {
+        let kind = stack.kind(-1);
+        if kind == Kind::Table {
             let inner = stack.top();
             stack.push_nil();
             while stack.next(inner) {
-                query.add(key, stack)?;
+                query.add(key, stack, stack.kind(-1))?;
                 stack.pop(1);
             }
         } else {
-            query.add(key, stack)?;
+            query.add(key, stack, kind)?;
         }
         stack.pop(1);
     }
@@ -100,10 +131,10 @@ pub(crate) fn encode_table(stack: Stack, index: c_int) -> Result<Vec<u8>> {
 struct Query(Vec<u8>);
 
 impl Query {
-    /// Adds `key` with the value on top of the stack. stack: [-0, +0, m]
+    /// Adds `key` with the value on top of the stack, which is of that kind. stack: [-0, +0, m]
     #[inline]
-    fn add(&mut self, key: &[u8], stack: Stack) -> Result<()> {
-        match stack.kind(-1) {
+    fn add(&mut self, key: &[u8], stack: Stack, kind: Kind) -> Result<()> {
+        match kind {
             Kind::String => self.put(key, stack.bytes(-1)),
             Kind::Number => {
                 let mut digits = [0; 11];
@@ -125,15 +156,15 @@ impl Query {
     #[inline]
     fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
         let out = &mut self.0;
-        out.reserve(3 * (key.len() + value.map_or(0, <[u8]>::len)) + 2);
+        out.reserve(3 * (key.len() + value.map_or(0, <[u8]>::len)) + 2 + MARGIN);
         // SAFETY: even if every byte is escaped there is room, for `=` and `&` as well.
         unsafe {
             let mut at = out.as_mut_ptr().add(out.len());
-            at = at.add(escape::escape::<Component>(key, at));
+            at = at.add(escape::escape_roomy::<Component>(key, at));
             if let Some(value) = value {
                 at.write(b'=');
                 at = at.add(1);
-                at = at.add(escape::escape::<Component>(value, at));
+                at = at.add(escape::escape_roomy::<Component>(value, at));
             }
             at.write(b'&');
             out.set_len(at.offset_from_unsigned(out.as_ptr()) + 1);

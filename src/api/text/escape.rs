@@ -5,8 +5,8 @@
 #![allow(unsafe_code)]
 use std::borrow::Cow;
 
-use super::rewrite::{Piece, Rewrite, pieces, rewrite};
-use super::scan::{self, BLOCK, Set};
+use super::rewrite::{MARGIN, Piece, Rewrite, pieces, rewrite, rewrite_roomy};
+use crate::scan::{self, BLOCK, Set};
 
 /// Declares a set by the bytes it escapes.
 macro_rules! escapes {
@@ -115,13 +115,23 @@ pub(super) unsafe fn escape<S: Rewrite>(text: &[u8], out: *mut u8) -> usize {
     unsafe { rewrite::<S>(text, out) }
 }
 
+/// As [`escape`], where there is room for [`MARGIN`] bytes more.
+///
+/// # Safety
+/// `out` has that room.
+#[inline]
+pub(super) unsafe fn escape_roomy<S: Rewrite>(text: &[u8], out: *mut u8) -> usize {
+    // SAFETY: the caller's contract.
+    unsafe { rewrite_roomy::<S>(text, out) }
+}
+
 /// Appends `text` with the bytes of `S` escaped.
 #[inline]
 pub(super) fn append<S: Rewrite>(out: &mut Vec<u8>, text: &[u8]) {
-    out.reserve(3 * text.len());
+    out.reserve(3 * text.len() + MARGIN);
     // SAFETY: even if every byte is escaped there is room.
     unsafe {
-        let len = escape::<S>(text, out.as_mut_ptr().add(out.len()));
+        let len = escape_roomy::<S>(text, out.as_mut_ptr().add(out.len()));
         out.set_len(out.len() + len);
     }
 }

@@ -10,7 +10,6 @@ mod fuzz;
 pub(crate) mod lua;
 mod query;
 mod rewrite;
-pub(crate) mod scan;
 mod sql;
 
 pub(crate) use lua::DOMAIN;

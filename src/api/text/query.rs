@@ -4,7 +4,7 @@
 //! something is escaped.
 #![allow(unsafe_code)]
 use super::escape;
-use super::scan::{self, BLOCK, Set};
+use crate::scan::{self, BLOCK, Set};
 
 /// A key or a value as it stands in the query string.
 #[derive(Clone, Copy, Debug)]
@@ -151,7 +151,7 @@ impl<'a> Pairs<'a> {
 impl<'a> Iterator for Pairs<'a> {
     type Item = (Part<'a>, Option<Part<'a>>);
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         while let Some(start) = self.start.take() {
             let bounds = self.bounds(start);

@@ -3,7 +3,7 @@
 //! Short text goes through a table byte by byte. Of long text most bytes stay what they are: whole blocks
 //! are copied and then mended.
 #![allow(unsafe_code)]
-use super::scan::{self, BLOCK, Set};
+use crate::scan::{self, BLOCK, Set};
 
 /// What a byte becomes: its first bytes, as many as the last one says.
 pub(super) type Piece = [u8; 4];
@@ -39,12 +39,8 @@ pub(super) const fn pieces(ranges: &[(u8, u8)], escapes: &[Piece; 256]) -> [Piec
 /// `out` has room for exactly that length.
 #[inline]
 pub(super) unsafe fn rewrite<S: Rewrite>(text: &[u8], out: *mut u8) -> usize {
-    let (mut rest, mut at) = (text, out);
-    #[cfg(target_arch = "x86_64")]
-    if text.len() >= 2 * BLOCK && scan::has_ssse3() {
-        // SAFETY: the caller's contract, and SSSE3 is there.
-        (rest, at) = unsafe { rewrite_blocks::<S>(text, out) };
-    }
+    // SAFETY: the caller's contract.
+    let (mut rest, mut at) = unsafe { rewrite_long::<S>(text, out) };
     // What is left never becomes shorter, so a whole piece fits while four bytes are left.
     while let [a, b, c, d, _, _, _, ..] = *rest {
         // SAFETY: as said.
@@ -77,6 +73,39 @@ pub(super) unsafe fn rewrite<S: Rewrite>(text: &[u8], out: *mut u8) -> usize {
     }
     // SAFETY: both point into the same room.
     unsafe { at.offset_from_unsigned(out) }
+}
+
+/// How many bytes behind the text [`rewrite_roomy`] may write.
+pub(super) const MARGIN: usize = 3;
+
+/// As [`rewrite`], where there is room for [`MARGIN`] bytes more.
+///
+/// # Safety
+/// `out` has that room.
+#[inline]
+pub(super) unsafe fn rewrite_roomy<S: Rewrite>(text: &[u8], out: *mut u8) -> usize {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let (rest, mut at) = rewrite_long::<S>(text, out);
+        for byte in rest {
+            at = put_piece(at, S::piece(*byte));
+        }
+        at.offset_from_unsigned(out)
+    }
+}
+
+/// Rewrites what can be done by blocks, and returns what is left to do, and where.
+///
+/// # Safety
+/// As for [`rewrite`].
+#[inline(always)]
+unsafe fn rewrite_long<S: Rewrite>(text: &[u8], out: *mut u8) -> (&[u8], *mut u8) {
+    #[cfg(target_arch = "x86_64")]
+    if text.len() >= 2 * BLOCK && scan::has_ssse3() {
+        // SAFETY: the caller's contract, and SSSE3 is there.
+        return unsafe { rewrite_blocks::<S>(text, out) };
+    }
+    (text, out)
 }
 
 /// Rewrites blocks as long as another one follows, and returns what is left to do, and where.

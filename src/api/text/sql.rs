@@ -1,7 +1,7 @@
 //! Strings as literals of SQL, as MySQL reads them.
 #![allow(unsafe_code)]
 use super::rewrite::{Piece, Rewrite, pieces, rewrite};
-use super::scan::Set;
+use crate::scan::Set;
 
 /// The bytes that a backslash goes before.
 enum Special {}

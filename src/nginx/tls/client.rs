@@ -56,8 +56,49 @@ pub(crate) fn is_established(c: Connection) -> bool {
     unsafe { (*c.as_ptr()).ssl.as_ref() }.is_some_and(|ssl| ssl.handshaked() != 0)
 }
 
-/// Prepares the connection for a handshake; a failure leaves it as it was.
-pub(crate) fn prepare(c: Connection, context: &Context, wishes: &Wishes<'_>) -> Result<()> {
+/// OpenSSL's object for the connection; null if it does not speak TLS.
+pub(crate) fn connection_object(c: Connection) -> *mut c_void {
+    // SAFETY: see above.
+    unsafe { (*c.as_ptr()).ssl.as_ref() }.map_or(ptr::null_mut(), |ssl| ssl.connection.cast())
+}
+
+/// OpenSSL's context of the connection; null if it does not speak TLS.
+pub(crate) fn context_object(c: Connection) -> *mut c_void {
+    // SAFETY: see above.
+    unsafe { (*c.as_ptr()).ssl.as_ref() }.map_or(ptr::null_mut(), |ssl| ssl.session_ctx.cast())
+}
+
+/// A share of a store of certificates to trust.
+pub(crate) struct TrustedStore(NonNull<sys::X509_STORE>);
+
+impl TrustedStore {
+    /// A share of `store`; `None` if that is null.
+    ///
+    /// # Safety
+    /// Null, or OpenSSL's object.
+    pub(crate) unsafe fn share(store: *mut c_void) -> Option<Self> {
+        let store = NonNull::new(store.cast::<sys::X509_STORE>())?;
+        // SAFETY: the caller's contract.
+        unsafe { sys::X509_STORE_up_ref(store.as_ptr()) };
+        Some(Self(store))
+    }
+}
+
+impl Drop for TrustedStore {
+    fn drop(&mut self) {
+        // SAFETY: the share is ours.
+        unsafe { sys::X509_STORE_free(self.0.as_ptr()) }
+    }
+}
+
+/// Prepares the connection for a handshake; a failure leaves it as it was. The certificate is verified by `trusted`, or by
+/// what the context trusts.
+pub(crate) fn prepare(
+    c: Connection,
+    context: &Context,
+    wishes: &Wishes<'_>,
+    trusted: Option<&TrustedStore>,
+) -> Result<()> {
     // SAFETY: see above; nginx takes the memory for `ssl` from the pool, which goes with the connection.
     unsafe {
         let raw = c.as_ptr();
@@ -72,7 +113,7 @@ pub(crate) fn prepare(c: Connection, context: &Context, wishes: &Wishes<'_>) -> 
         }
         (*raw).set_sendfile(0);
         let ssl = (*(*raw).ssl).connection;
-        let done = heed(raw, ssl, wishes);
+        let done = heed(raw, ssl, wishes).and_then(|()| trust(ssl, trusted));
         if done.is_err() {
             sys::ERR_clear_error();
             sys::SSL_free(ssl);
@@ -106,6 +147,17 @@ unsafe fn heed(c: *mut ngx_connection_t, ssl: *mut sys::SSL, wishes: &Wishes<'_>
         }
     }
     Ok(())
+}
+
+/// # Safety
+/// `ssl` is alive; OpenSSL takes a share of its own of the store.
+unsafe fn trust(ssl: *mut sys::SSL, trusted: Option<&TrustedStore>) -> Result<()> {
+    let Some(store) = trusted else { return Ok(()) };
+    // SAFETY: the caller's contract.
+    match unsafe { control(ssl, sys::SSL_CTRL_SET_VERIFY_CERT_STORE, 1, store.0.as_ptr().cast()) } {
+        0 => Err(c"SSL_set1_verify_cert_store() failed"),
+        _ => Ok(()),
+    }
 }
 
 /// # Safety
@@ -203,6 +255,12 @@ impl Session {
     pub(crate) fn of(c: Connection) -> Option<Self> {
         // SAFETY: the handshake is done; nginx counts one more user.
         NonNull::new(unsafe { sys::ngx_ssl_get_session(c.as_ptr()) }).map(Self)
+    }
+
+    /// Whether a later handshake may go on with it.
+    pub(crate) fn is_resumable(&self) -> bool {
+        // SAFETY: the session is alive.
+        unsafe { sys::SSL_SESSION_is_resumable(self.0.as_ptr()) != 0 }
     }
 
     pub(crate) fn as_ptr(&self) -> *mut sys::SSL_SESSION {

@@ -213,9 +213,9 @@ on purpose
     }
 --- request
 GET /t
---- timeout: 0.1
+--- timeout: 0.5
 --- abort
---- wait: 0.1
+--- wait: 0.5
 --- ignore_response
 --- error_log
 cancelled: 1

@@ -540,7 +540,7 @@ slept
 --- timeout: 0.05
 --- abort
 --- ignore_response
---- wait: 0.1
+--- wait: 0.5
 --- error_log
 lua read buffered request body requires I/O interruptions
 client prematurely closed connection

@@ -377,6 +377,8 @@ in lua semaphore gc wait queue is not empty while the semaphore
 --- config
     location = /t {
         content_by_lua_block {
+            -- LuaJIT's own traces count as memory of Lua.
+            jit.off()
             local semaphore = require "ngx.semaphore"
             local function round(n)
                 for i = 1, n do

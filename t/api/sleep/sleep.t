@@ -134,19 +134,19 @@ sleep: API disabled in the context of log_by_lua*
 
 
 
-=== disabled in init_worker, no request in init
+=== no request in init, and what cannot wait in set
 --- http_config
     init_by_lua_block { at_init = select(2, pcall(ngx.sleep, 0)) }
-    init_worker_by_lua_block { at_worker = select(2, pcall(ngx.sleep, 0)) }
 --- config
     location = /t {
-        content_by_lua_block { ngx.say(at_init, "\n", at_worker) }
+        set_by_lua_block $at_set { return select(2, pcall(ngx.sleep, 0)) }
+        content_by_lua_block { ngx.say(at_init, "\n", ngx.var.at_set) }
     }
 --- request
 GET /t
 --- response_body
 no request found
-API disabled in the context of init_worker_by_lua*
+API disabled in the context of set_by_lua*
 --- no_error_log
 [error]
 

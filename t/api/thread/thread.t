@@ -231,3 +231,32 @@ attempt to wait on a coroutine that is not a user thread
 nilnot user thread
 --- no_error_log
 [error]
+
+
+
+=== a wait that was refused halfway is over
+--- config
+    location = /t {
+        content_by_lua_block {
+            local thread = ngx.thread
+            local one = thread.spawn(function () ngx.sleep(0.005) return "one" end)
+            local two = thread.spawn(function () ngx.sleep(0.005) return "two" end)
+            ngx.say(select(2, pcall(thread.wait, one, "two")))
+            -- It does not end this wait.
+            ngx.sleep(0.02)
+            ngx.say(coroutine.status(one), " ", coroutine.status(two))
+            ngx.say(thread.wait(two, one))
+            ngx.say(thread.wait(two, one))
+            ngx.say(thread.wait(two, one))
+        }
+    }
+--- request
+GET /t
+--- response_body
+bad argument #2 to '?' (lua thread expected)
+zombie zombie
+truetwo
+trueone
+nilalready waited or killed
+--- no_error_log
+[error]

@@ -351,6 +351,8 @@ impl Socket {
         self.buffer.release();
         self.read_failure.set(None);
         self.write_failure.set(None);
+        #[cfg(ngx_feature = "http_ssl")]
+        self.forget_trust();
     }
 }
 

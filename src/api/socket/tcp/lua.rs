@@ -120,8 +120,15 @@ end
 /// What is written in Lua. stack: [-0, +0, m]
 pub(crate) fn complete(vm: Vm) {
     let stack = vm.stack();
-    if vm.compile_plain(stack, CONNECT, c"=ngx.socket.connect").is_err() || !stack.call(0, 0, 0) {
-        stack.pop(1);
+    let chunks = [
+        (CONNECT, c"=ngx.socket.connect"),
+        #[cfg(ngx_feature = "http_ssl")]
+        (super::tls_lua::METHODS, c"=ngx.socket"),
+    ];
+    for (code, name) in chunks {
+        if vm.compile_plain(stack, code, name).is_ok() && !stack.call(0, 0, 0) {
+            stack.pop(1);
+        }
     }
 }
 
@@ -137,7 +144,7 @@ fn new_socket(call: &Call<'_>) -> Result<Top> {
     if call.count() != 0 {
         return raise(format!("expecting zero arguments, but got {}", call.count()));
     }
-    in_phase(current(call)?, Phases::YIELDABLE)?;
+    in_phase(current(call)?, Phases::WAITABLE)?;
     let stack = call.stack();
     stack.new_table(7, 0);
     stack.push_value(Stack::upvalue(1));
@@ -186,7 +193,7 @@ pub(super) fn set_timeouts_of(socket: &Socket, stack: Stack, conf: &LocConf) {
 
 /// Lets the calling coroutine wait for the socket.
 pub(super) fn wait(ctx: &RequestCtx, socket: &Rc<Socket>, operation: Operation) -> Result<Yield> {
-    let ctx = in_phase(ctx, Phases::YIELDABLE)?;
+    let ctx = in_phase(ctx, Phases::WAITABLE)?;
     ctx.suspend(|waker| {
         let direction = match operation {
             Operation::Connect => &socket.connecting,

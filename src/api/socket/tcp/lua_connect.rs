@@ -26,7 +26,7 @@ pub(super) fn connect(call: &Call<'_>) -> Result<core::result::Result<i32, Yield
             "ngx.socket connect: expecting 2, 3, or 4 {object}, but seen {args}"
         ));
     }
-    let ctx = in_phase(current_or(call, "no request found")?, Phases::YIELDABLE)?;
+    let ctx = in_phase(current_or(call, "no request found")?, Phases::WAITABLE)?;
     expect_table(call)?;
     let stack = call.stack();
     let host = call.bytes(2)?;
@@ -165,7 +165,7 @@ pub(super) fn bind(call: &Call<'_>) -> Result<bool> {
     if call.count() != 2 {
         return raise(format!("expecting 2 arguments, but got {}", call.count()));
     }
-    let ctx = in_phase(current_or(call, "no request found")?, Phases::YIELDABLE)?;
+    let ctx = in_phase(current_or(call, "no request found")?, Phases::WAITABLE)?;
     expect_table(call)?;
     let text = call.bytes(2)?;
     let is_address = !text.starts_with(b"[") && !text.contains(&b'/');

@@ -22,6 +22,8 @@ mod send;
 mod tls;
 #[cfg(ngx_feature = "http_ssl")]
 mod tls_ffi;
+#[cfg(ngx_feature = "http_ssl")]
+mod tls_lua;
 
 use core::cell::Cell;
 #[cfg(ngx_feature = "http_ssl")]
@@ -473,7 +475,7 @@ pub(crate) struct Waiting {
 }
 
 impl Suspension for Waiting {
-    fn results(self: Box<Self>, stack: Stack) -> i32 {
+    fn results(&mut self, stack: Stack) -> i32 {
         let socket = &self.socket;
         note!(socket, "lua tcp operation done, resuming lua thread");
         match self.operation {

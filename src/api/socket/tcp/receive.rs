@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use super::pattern::{Pattern, Piece};
 use super::{Failure, Kind, Progress, Socket, Use, note, request};
-use crate::api::text::scan::{BLOCK, Set, mask};
 use crate::nginx::connection::{Connection, Received};
 use crate::nginx::log::Text;
 use crate::nginx::time::monotonic_msec as now;
 use crate::nginx::{Level, Msec};
+use crate::scan::{BLOCK, Set, mask};
 use crate::vm::Stack;
 
 /// What a read is for.

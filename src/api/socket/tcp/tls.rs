@@ -12,7 +12,7 @@ use crate::conf::LocConf;
 use crate::coroutine::{RequestCtx, Suspension};
 use crate::nginx::connection::Connection;
 use crate::nginx::log::Text;
-use crate::nginx::tls::client::{self, Distrust, Handshaker, Session, Step, Wishes};
+use crate::nginx::tls::client::{self, Distrust, Handshaker, Session, Step, TrustedStore, Wishes};
 use crate::nginx::{Level, debug};
 use crate::vm::Stack;
 
@@ -27,6 +27,8 @@ pub(crate) struct State {
     given: Cell<*mut c_void>,
     /// Why the handshake failed, with OpenSSL's code if it is about the certificate.
     failure: Cell<Option<Failed>>,
+    /// What the next handshake is to trust.
+    trusted: Cell<Option<TrustedStore>>,
 }
 
 impl State {
@@ -37,6 +39,7 @@ impl State {
             session: Cell::new(None),
             given: Cell::new(ptr::null_mut()),
             failure: Cell::new(None),
+            trusted: Cell::new(None),
         }
     }
 }
@@ -108,13 +111,47 @@ impl Socket {
         let Some(context) = context else {
             return Shaken::Failed(c"failed to create ssl connection");
         };
-        if let Err(message) = client::prepare(c, context, wishes) {
+        let trusted = tls.trusted.take();
+        if let Err(message) = client::prepare(c, context, wishes, trusted.as_ref()) {
             return Shaken::Failed(message);
         }
         self.trace_wishes(ctx, wishes);
         let name = wishes.server_name.map_or(&b""[..], CStr::to_bytes);
         tls.verify.set(terms.verify.then(|| name.into()));
         self.begin_handshake(ctx, c)
+    }
+
+    /// Sets what the next handshake is to trust; `None` for what the location's settings say.
+    pub(super) fn trust(
+        &self,
+        ctx: &RequestCtx,
+        store: Option<TrustedStore>,
+    ) -> Result<(), &'static CStr> {
+        let both = self.readable().filter(|_| self.writable().is_some());
+        let c = both.ok_or(c"closed")?;
+        if self.request() != Some(ctx.request) {
+            return Err(c"bad request");
+        }
+        if client::is_established(c) {
+            return Err(c"ssl handshake already done; trusted store cannot be changed on an established TLS connection");
+        }
+        self.tls().trusted.set(store);
+        Ok(())
+    }
+
+    /// A share of the connection's session as it is now, by which a later handshake may go on.
+    pub(super) fn session(&self) -> Result<Session, &'static CStr> {
+        let c = self.open().ok_or(c"closed")?;
+        let session = client::is_established(c).then(|| Session::of(c)).flatten();
+        let session = session.ok_or(c"no session")?;
+        if session.is_resumable() { Ok(session) } else { Err(c"not resumable") }
+    }
+
+    /// A connection belongs to the socket no more: nor does what is about its next handshake.
+    pub(super) fn forget_trust(&self) {
+        if let Some(tls) = self.tls.get() {
+            tls.trusted.set(None);
+        }
     }
 
     fn trace_wishes(&self, ctx: &RequestCtx, wishes: &Wishes<'_>) {
@@ -246,7 +283,7 @@ struct Handshake {
 }
 
 impl Suspension for Handshake {
-    fn results(self: Box<Self>, _: Stack) -> i32 {
+    fn results(&mut self, _: Stack) -> i32 {
         self.socket.connecting.set(Use::Idle);
         0
     }

@@ -5,8 +5,9 @@ use core::ffi::{CStr, c_int, c_void};
 use super::ffi::{SocketRef, socket};
 use super::tls::{Shaken, Terms, trace_result};
 use crate::api::ffi::{self, ErrOut, FfiError, Out, Rc};
+use crate::nginx::connection::Connection;
 use crate::nginx::sys::{ngx_http_request_t, ngx_str_t};
-use crate::nginx::tls::client::{Session, Wishes};
+use crate::nginx::tls::client::{self, Session, TrustedStore, Wishes};
 use crate::nginx::{Log, debug, trace};
 
 /// # Safety
@@ -89,7 +90,94 @@ unsafe extern "C" fn ngx_http_lua_ffi_socket_tcp_get_sslhandshake_result(
 }
 
 /// # Safety
-/// A session from the function above, which nobody uses any more.
+/// `u` as in [`socket`]; the rest as lua-resty-core's `ffi.cdef` says.
+unsafe fn object(
+    u: SocketRef,
+    place: Out<*mut c_void>,
+    err: &ErrOut,
+    object_of: fn(Connection) -> *mut c_void,
+    missing: &'static CStr,
+) -> c_int {
+    ffi::call(Some(err), || {
+        place.set(core::ptr::null_mut());
+        // SAFETY: the caller's contract.
+        let open = unsafe { socket(u) }.and_then(|socket| socket.open());
+        let object = object_of(open.ok_or(FfiError::message(c"closed"))?);
+        if object.is_null() {
+            return Err(FfiError::message(missing));
+        }
+        place.set(object);
+        Ok(Rc::Ok)
+    })
+}
+
+/// # Safety
+/// As for [`object`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_socket_tcp_get_ssl_pointer(
+    _: *mut ngx_http_request_t,
+    u: SocketRef,
+    ssl: Out<*mut c_void>,
+    err: ErrOut,
+) -> c_int {
+    // SAFETY: the caller's contract.
+    unsafe { object(u, ssl, &err, client::connection_object, c"no ssl connection") }
+}
+
+/// # Safety
+/// As for [`object`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_socket_tcp_get_ssl_ctx(
+    _: *mut ngx_http_request_t,
+    u: SocketRef,
+    context: Out<*mut c_void>,
+    err: ErrOut,
+) -> c_int {
+    // SAFETY: the caller's contract.
+    unsafe { object(u, context, &err, client::context_object, c"no ssl context") }
+}
+
+/// A share of the connection's session, which the caller owns.
+///
+/// # Safety
+/// As for [`object`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_socket_tcp_get_ssl_session(
+    _: *mut ngx_http_request_t,
+    u: SocketRef,
+    session: Out<*mut c_void>,
+    err: ErrOut,
+) -> c_int {
+    ffi::call(Some(&err), || {
+        session.set(core::ptr::null_mut());
+        // SAFETY: the caller's contract.
+        let socket = unsafe { socket(u) }.ok_or(FfiError::message(c"closed"))?;
+        session.set(socket.session().map_err(FfiError::message)?.into_raw());
+        Ok(Rc::Ok)
+    })
+}
+
+/// # Safety
+/// `r` and `u` as in [`ffi::context`] and [`socket`]; `store` is null or OpenSSL's object.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_socket_tcp_settrustedstore(
+    r: *mut ngx_http_request_t,
+    u: SocketRef,
+    store: *mut c_void,
+    err: ErrOut,
+) -> c_int {
+    ffi::call(Some(&err), || {
+        // SAFETY: the caller's contract.
+        let (ctx, socket, store) =
+            unsafe { (ffi::context(r)?, socket(u), TrustedStore::share(store)) };
+        let socket = socket.ok_or(FfiError::message(c"closed"))?;
+        socket.trust(ctx, store).map_err(FfiError::message)?;
+        Ok(Rc::Ok)
+    })
+}
+
+/// # Safety
+/// A session from the functions above, which nobody uses any more.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_ssl_free_session(session: *mut c_void) {
     debug!(Log::cycle(), "lua ssl free session: {:016X}", session.addr());

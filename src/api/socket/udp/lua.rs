@@ -68,7 +68,7 @@ fn new_socket(call: &Call<'_>) -> Result<Top> {
     if call.count() != 0 {
         return raise(format!("expecting zero arguments, but got {}", call.count()));
     }
-    in_phase(current(call)?, Phases::YIELDABLE)?;
+    in_phase(current(call)?, Phases::WAITABLE)?;
     let stack = call.stack();
     stack.new_table(3, 0);
     stack.push_value(Stack::upvalue(1));
@@ -106,7 +106,7 @@ fn set_peer_name(call: &Call<'_>) -> Result<core::result::Result<i32, Yield>> {
         let what = "ngx.socket.udp setpeername: expecting 2 or 3";
         return raise(format!("{what} {object}, but seen {args}"));
     }
-    let ctx = in_phase(current(call)?, Phases::YIELDABLE)?;
+    let ctx = in_phase(current(call)?, Phases::WAITABLE)?;
     let found = socket(call)?;
     let stack = call.stack();
     let host = call.bytes(2)?;
@@ -225,7 +225,7 @@ fn receive(call: &Call<'_>) -> Result<core::result::Result<Received, Yield>> {
 }
 
 fn wait(ctx: &RequestCtx, socket: &Rc<Socket>) -> Result<Yield> {
-    let ctx = in_phase(ctx, Phases::YIELDABLE)?;
+    let ctx = in_phase(ctx, Phases::WAITABLE)?;
     ctx.suspend(|waker| Ok(Waiting::for_datagram(socket, waker)))
 }
 
@@ -251,7 +251,7 @@ fn bind(call: &Call<'_>) -> Result<bool> {
     if call.count() != 2 {
         return raise(format!("expecting 2 arguments, but got {}", call.count()));
     }
-    in_phase(current(call)?, Phases::YIELDABLE)?;
+    in_phase(current(call)?, Phases::WAITABLE)?;
     socket(call)?;
     let text = call.bytes(2)?;
     if Address::parse(text, 0).is_none_or(|address| address.is_unix()) {

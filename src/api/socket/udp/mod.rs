@@ -387,7 +387,7 @@ impl Waiting {
 }
 
 impl Suspension for Waiting {
-    fn results(self: Box<Self>, stack: Stack) -> i32 {
+    fn results(&mut self, stack: Stack) -> i32 {
         let socket = &self.socket;
         debug!(socket.log(), "lua udp operation done, resuming lua thread");
         socket.wait.set(Wait::Nothing);

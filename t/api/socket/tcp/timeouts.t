@@ -21,7 +21,7 @@ __DATA__
     location = /t {
         content_by_lua_block {
             local socket = ngx.socket.tcp()
-            socket:settimeout(250)
+            socket:settimeout(600)
             assert(socket:connect("127.0.0.1", $TEST_NGINX_SERVER_PORT))
             assert(socket:send("GET /peer HTTP/1.0\r\n\r\n"))
 
@@ -31,10 +31,10 @@ __DATA__
             end
             ngx.say(ask("0.01"))
             -- The limit of the read before passes while this one waits.
-            ngx.sleep(0.15)
-            ngx.say(ask("0.2"))
-            -- And while none does.
             ngx.sleep(0.3)
+            ngx.say(ask("0.4"))
+            -- And while none does.
+            ngx.sleep(0.7)
             ngx.say(ask("0.02"))
         }
     }
@@ -42,7 +42,7 @@ __DATA__
 GET /t
 --- response_body
 after 0.01
-after 0.2
+after 0.4
 after 0.02
 --- no_error_log
 [error]

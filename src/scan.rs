@@ -21,7 +21,7 @@ pub(crate) trait Set {
     }
 }
 
-pub(super) const fn table(ranges: &[(u8, u8)]) -> [bool; 256] {
+pub(crate) const fn table(ranges: &[(u8, u8)]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut i = 0;
     while i < ranges.len() {
@@ -91,7 +91,7 @@ pub(crate) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
 
 /// How many bytes are in the set.
 #[inline]
-pub(super) fn count<S: Set>(bytes: &[u8]) -> usize {
+pub(crate) fn count<S: Set>(bytes: &[u8]) -> usize {
     #[cfg(target_arch = "x86_64")]
     if bytes.len() >= BLOCK && has_ssse3() {
         // SAFETY: SSSE3 is there.
@@ -107,13 +107,13 @@ fn count_by_table<S: Set>(bytes: &[u8]) -> usize {
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) fn has_ssse3() -> bool {
+pub(crate) fn has_ssse3() -> bool {
     std::arch::is_x86_feature_detected!("ssse3")
 }
 
 /// What works with SSSE3 only.
 #[cfg(target_arch = "x86_64")]
-pub(super) mod ssse3 {
+pub(crate) mod ssse3 {
     use super::{BLOCK, Nibbles, Set, count_by_table};
     use core::arch::x86_64::{
         __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128,
@@ -141,13 +141,13 @@ pub(super) mod ssse3 {
     /// Bit n says whether byte n is in the set.
     #[inline]
     #[target_feature(enable = "ssse3")]
-    pub(in super::super) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
+    pub(crate) fn mask<S: Set>(block: &[u8; BLOCK]) -> u32 {
         let mask = _mm_movemask_epi8(as_above_ascii::<S>(block)).cast_unsigned();
         if S::NIBBLES.above_ascii { mask } else { mask ^ 0xffff }
     }
 
     #[target_feature(enable = "ssse3")]
-    pub(super) fn count<S: Set>(bytes: &[u8]) -> usize {
+    pub(crate) fn count<S: Set>(bytes: &[u8]) -> usize {
         let (blocks, rest) = bytes.as_chunks::<BLOCK>();
         let mut total = 0;
         // Each of the 16 sums has room for 255 blocks.
@@ -169,7 +169,7 @@ pub(super) mod ssse3 {
 
 /// The last, incomplete block, filled up with zeros.
 #[inline]
-pub(super) fn last_block(rest: &[u8]) -> [u8; BLOCK] {
+pub(crate) fn last_block(rest: &[u8]) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     block[..rest.len()].copy_from_slice(rest);
     block
