@@ -1,6 +1,7 @@
 //! The kit for exported C functions: arguments in, results out, nothing unwinds.
 #![allow(unsafe_code)]
 use core::ffi::{CStr, c_char, c_int};
+use core::ptr::NonNull;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -48,6 +49,30 @@ impl<T: Copy> Out<T> {
     pub(crate) fn get(&self) -> T {
         // SAFETY: [ffi-out]; in-out parameters are initialised by lua-resty-core.
         unsafe { self.0.read() }
+    }
+}
+
+/// An out-parameter that is never null: lua-resty-core passes memory that it keeps for the purpose.
+#[repr(transparent)]
+pub(crate) struct Slot<T>(NonNull<T>);
+
+impl<T: Copy> Slot<T> {
+    #[inline(always)]
+    pub(crate) fn set(&self, value: T) {
+        // SAFETY: [ffi-out]; only C constructs a `Slot`.
+        unsafe { self.0.write(value) };
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> T {
+        // SAFETY: [ffi-out]; as for `Out`.
+        unsafe { self.0.read() }
+    }
+}
+
+impl<T> From<Slot<T>> for Out<T> {
+    fn from(slot: Slot<T>) -> Self {
+        Self(slot.0.as_ptr())
     }
 }
 
@@ -115,6 +140,12 @@ pub(crate) fn call<T: Into<c_int>>(
         Ok(Err(failure)) => failure,
         Err(_) => FfiError::message(c"internal error (this is a bug)"),
     };
+    fail(err, failure)
+}
+
+/// Tells a C caller of a failure.
+#[inline]
+pub(crate) fn fail(err: Option<&ErrOut>, failure: FfiError) -> c_int {
     if let (Some(err), Some(message)) = (err, failure.message) {
         err.set(message.as_ptr());
     }

@@ -214,11 +214,12 @@ impl Stack {
 
     /// The pointer in what `push_userdata` has pushed; `None` for what is no full userdata of that size.
     /// stack: [-0, +0, -]
+    #[inline(always)]
     pub(crate) fn userdata(self, index: c_int) -> Option<*mut c_void> {
-        if self.kind(index) != Kind::Userdata || self.raw_len(index) != size_of::<*mut c_void>() {
-            return None;
-        }
-        Some(unsafe { self.pointer(index).cast::<*mut c_void>().read() })
+        let place = self.pointer(index).cast::<*mut c_void>();
+        // Light ones have no length.
+        let is_full = !place.is_null() && self.raw_len(index) == size_of::<*mut c_void>();
+        is_full.then(|| unsafe { place.read() })
     }
 
     /// A C function with the topmost `upvalues` values as its upvalues. stack: [-n, +1, m]
@@ -244,6 +245,54 @@ impl Stack {
     /// stack: [-0, +1, m]
     pub(crate) fn new_table(self, array: c_int, records: c_int) {
         unsafe { sys::lua_createtable(self.0, array, records) }
+    }
+
+    /// A function for [`Stack::append`]; nil if it cannot be made. stack: [-0, +1, m]
+    pub(crate) fn push_appender(self) {
+        const CODE: &CStr = c"return function(t, n, a, b, c, d, e, f, g, h, i, j, k, l, m, o, p, q)
+                t[n + 1] = a t[n + 2] = b t[n + 3] = c t[n + 4] = d
+                t[n + 5] = e t[n + 6] = f t[n + 7] = g t[n + 8] = h
+                t[n + 9] = i t[n + 10] = j t[n + 11] = k t[n + 12] = l
+                t[n + 13] = m t[n + 14] = o t[n + 15] = p t[n + 16] = q
+            end";
+        unsafe {
+            let (code, len) = (CODE.as_ptr(), CODE.count_bytes());
+            let loaded = sys::luaL_loadbuffer(self.0, code, len, c"=append".as_ptr());
+            if loaded != sys::LUA_OK || !self.call(0, 1, 0) {
+                self.pop(1);
+                self.push_nil();
+            }
+        }
+    }
+
+    /// A table of `count` strings. The function at `appender` puts sixteen at a time into it, in half the
+    /// time that as many look-ups of the table take. stack: [-0, +1, m]
+    pub(crate) fn push_table_of<'a>(
+        self,
+        appender: c_int,
+        count: usize,
+        mut strings: impl Iterator<Item = &'a [u8]>,
+    ) {
+        const AT_ONCE: usize = 16;
+        self.new_table(count as c_int, 0);
+        let mut n = 0;
+        if self.kind(appender) == Kind::Function {
+            while count - n >= AT_ONCE {
+                self.push_value(appender);
+                self.push_value(-2);
+                self.push_integer(n as isize);
+                for _ in 0..AT_ONCE {
+                    self.push_bytes(strings.next().unwrap_or_default());
+                }
+                unsafe { sys::lua_call(self.0, AT_ONCE as c_int + 2, 0) };
+                n += AT_ONCE;
+            }
+        }
+        for string in strings {
+            n += 1;
+            self.push_bytes(string);
+            self.raw_seti(-2, n as c_int);
+        }
     }
 
     /// Fresh memory that lives as long as the userdata. stack: [-0, +1, m]

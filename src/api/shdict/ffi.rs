@@ -3,17 +3,20 @@
 //! It has no border for panics around what a call computes anew each time: the store indexes nothing
 //! unchecked, and a panic under its lock would be repaired by the next holder.
 #![allow(unsafe_code)]
-use core::ffi::{c_int, c_long, c_void};
+use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 
 use super::layout::{BOOLEAN, NUMBER, STRING};
-use super::store::{Found, Room, Stale, StoreError, Value};
+use super::store::{Answer, Found, Room, Stale, Store, StoreError, Unusual, Value};
 use super::write::{Item, Shortage, When};
 use super::zone::Dict;
-use crate::api::ffi::{self, ErrOut, FfiError, Out, Rc};
+use crate::api::ffi::{self, ErrOut, FfiError, Rc, Slot};
 use crate::nginx::{Log, debug, log, time};
 
 impl From<StoreError> for FfiError {
+    #[cold]
+    #[inline(never)]
     fn from(error: StoreError) -> Self {
         let (rc, message) = match error {
             StoreError::NotFound => (Rc::Declined, c"not found"),
@@ -27,7 +30,7 @@ impl From<StoreError> for FfiError {
     }
 }
 
-const NOT_READY: FfiError = FfiError::message(c"the shared dictionary is not ready yet");
+const NOT_READY: &CStr = c"the shared dictionary is not ready yet";
 
 /// The buffer that lua-resty-core offers, or one from the heap, which it frees.
 struct Buffer {
@@ -37,7 +40,6 @@ struct Buffer {
 }
 
 impl Room for Buffer {
-    #[inline]
     fn of(&mut self, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
         if len > self.len {
             self.free();
@@ -48,18 +50,70 @@ impl Room for Buffer {
             }
             *self = Self { data, len, on_heap: true };
         }
-        // SAFETY: [ffi-out]; the buffer has the room that `len` says.
-        Some(unsafe { core::slice::from_raw_parts_mut(self.data.cast(), len) })
+        self.room().get_mut(..len)
     }
 }
 
 impl Buffer {
+    #[inline(always)]
+    fn room(&mut self) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: [ffi-out]; the buffer has the room that `len` says.
+        unsafe { core::slice::from_raw_parts_mut(self.data.cast(), self.len) }
+    }
+
     fn free(&mut self) {
         if self.on_heap {
             // SAFETY: ours, from `malloc`.
             unsafe { libc::free(self.data.cast()) };
             *self = Self { data: core::ptr::null_mut(), len: 0, on_heap: false };
         }
+    }
+}
+
+/// Where the results of `get` go.
+struct Results {
+    value_type: Slot<c_int>,
+    str_value_buf: Slot<*mut u8>,
+    str_value_len: Slot<usize>,
+    num_value: Slot<f64>,
+    user_flags: Slot<c_int>,
+    is_stale: Slot<c_int>,
+}
+
+impl Results {
+    /// The bytes of a string are where they should be.
+    #[inline(always)]
+    fn set(&self, found: Answer) -> Rc {
+        self.user_flags.set(found.flags.cast_signed());
+        // Nobody looks at it who has not asked for it.
+        self.is_stale.set(found.stale.into());
+        match found.value {
+            Found::String(len) => {
+                self.value_type.set(STRING.into());
+                self.str_value_len.set(len);
+            }
+            Found::Number(number) => {
+                self.value_type.set(NUMBER.into());
+                self.str_value_len.set(8);
+                self.num_value.set(number);
+            }
+            Found::Boolean(truth) => {
+                self.value_type.set(BOOLEAN.into());
+                if self.str_value_len.get() == 0 {
+                    return Rc::Error;
+                }
+                // SAFETY: [ffi-out]
+                unsafe { *self.str_value_buf.get() = truth.into() };
+            }
+        }
+        Rc::Ok
+    }
+
+    /// The buffer that lua-resty-core offers.
+    #[inline(always)]
+    fn buffer(&self) -> Buffer {
+        let (data, len) = (self.str_value_buf.get(), self.str_value_len.get());
+        Buffer { data, len, on_heap: false }
     }
 }
 
@@ -72,74 +126,86 @@ fn expires(ttl: c_long, now: u64) -> u64 {
 ///
 /// # Safety
 /// `zone` comes from `udata_to_zone`; `key` holds `key_len` bytes; `*str_value_buf` has the room that
-/// `*str_value_len` says; see [`Out`] for the rest.
+/// `*str_value_len` says; see [`Slot`] for the rest.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_shdict_get(
-    zone: *mut c_void,
+    zone: NonNull<c_void>,
     key: *const u8,
     key_len: usize,
-    value_type: Out<c_int>,
-    str_value_buf: Out<*mut u8>,
-    str_value_len: Out<usize>,
-    num_value: Out<f64>,
-    user_flags: Out<c_int>,
+    value_type: Slot<c_int>,
+    str_value_buf: Slot<*mut u8>,
+    str_value_len: Slot<usize>,
+    num_value: Slot<f64>,
+    user_flags: Slot<c_int>,
     get_stale: c_int,
-    is_stale: Out<c_int>,
-    err: ErrOut,
+    is_stale: Slot<c_int>,
+    err: Slot<*const c_char>,
 ) -> c_int {
-    ffi::call(Some(&err), || {
-        err.set(core::ptr::null());
-        // SAFETY: the caller's contract.
-        let (dict, key) = unsafe { (Dict::of(zone), ffi::bytes(key, key_len)) };
-        let dict = dict.ok_or(NOT_READY)?;
-        debug!(
-            Log::cycle(),
-            "fetching key \"{}\" in shared dict \"{}\"",
-            log::Text(key),
-            log::Text(dict.name())
-        );
-        let store = dict.store().ok_or(NOT_READY)?;
-        let stale = if get_stale != 0 { Stale::Accept } else { Stale::Refuse };
-        let mut buffer =
-            Buffer { data: str_value_buf.get(), len: str_value_len.get(), on_heap: false };
-        let found = store.get(key, stale, time::now_msec(), &mut buffer);
-        let found = match found {
-            Ok(Some(found)) if matches!(found.value, Found::String(_)) => found,
-            other => {
+    // SAFETY: the caller's contract.
+    let (dict, key) = unsafe { (Dict::of_zone(zone), core::slice::from_raw_parts(key, key_len)) };
+    let Some(store) = dict.store() else {
+        err.set(NOT_READY.as_ptr());
+        return Rc::Error.into();
+    };
+    debug!(
+        Log::cycle(),
+        "fetching key \"{}\" in shared dict \"{}\"",
+        log::Text(key),
+        log::Text(dict.name())
+    );
+    let stale = if get_stale != 0 { Stale::Accept } else { Stale::Refuse };
+    let results =
+        Results { value_type, str_value_buf, str_value_len, num_value, user_flags, is_stale };
+    // Nothing of this panics, so it needs no border; what is unusual has one.
+    // SAFETY: [ffi-out]; the buffer has the room that its length says.
+    let room = || unsafe {
+        let data = results.str_value_buf.get().cast();
+        core::slice::from_raw_parts_mut(data, results.str_value_len.get())
+    };
+    match store.get_at_once(key, stale, time::now_msec, room) {
+        Ok(Some(found)) => {
+            let rc = results.set(found);
+            if rc != Rc::Ok {
+                err.set(core::ptr::null());
+            }
+            rc.into()
+        }
+        Ok(None) => {
+            results.value_type.set(0);
+            Rc::Ok.into()
+        }
+        Err(Unusual) => get_at_last(store, key, stale, results, err),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn get_at_last(
+    store: &Store,
+    key: &[u8],
+    stale: Stale,
+    results: Results,
+    err: Slot<*const c_char>,
+) -> c_int {
+    err.set(core::ptr::null());
+    let found = || {
+        let mut buffer = results.buffer();
+        match store.get(key, stale, time::now_msec(), &mut buffer) {
+            Ok(Some(found)) if matches!(found.value, Found::String(_)) => {
+                results.str_value_buf.set(buffer.data);
+                Ok(results.set(found))
+            }
+            found => {
                 buffer.free();
-                let Some(found) = other? else {
-                    value_type.set(0);
+                let Some(found) = found? else {
+                    results.value_type.set(0);
                     return Ok(Rc::Ok);
                 };
-                found
-            }
-        };
-        user_flags.set(found.flags.cast_signed());
-        if stale == Stale::Accept {
-            is_stale.set(found.stale.into());
-        }
-        match found.value {
-            Found::Number(number) => {
-                value_type.set(NUMBER.into());
-                str_value_len.set(8);
-                num_value.set(number);
-            }
-            Found::String(len) => {
-                value_type.set(STRING.into());
-                str_value_buf.set(buffer.data);
-                str_value_len.set(len);
-            }
-            Found::Boolean(truth) => {
-                value_type.set(BOOLEAN.into());
-                if str_value_len.get() == 0 {
-                    return Err(Rc::Error.into());
-                }
-                // SAFETY: [ffi-out]
-                unsafe { *str_value_buf.get() = truth.into() };
+                Ok(results.set(found))
             }
         }
-        Ok(Rc::Ok)
-    })
+    };
+    ffi::call(Some(&err.into()), found)
 }
 
 /// `op` of `ngx_http_lua_ffi_shdict_store`.
@@ -153,7 +219,7 @@ const SAFE: c_int = 4;
 /// As for `get`; a string value has `str_value_len` bytes.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_shdict_store(
-    zone: *mut c_void,
+    zone: NonNull<c_void>,
     op: c_int,
     key: *const u8,
     key_len: usize,
@@ -164,13 +230,14 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_store(
     exptime: c_long,
     user_flags: c_int,
     errmsg: ErrOut,
-    forcible: Out<c_int>,
+    forcible: Slot<c_int>,
 ) -> c_int {
     ffi::call(Some(&errmsg), || {
         forcible.set(0);
         // SAFETY: the caller's contract.
-        let (store, key) = unsafe { (Dict::of(zone), ffi::bytes(key, key_len)) };
-        let store = store.and_then(Dict::store).ok_or(NOT_READY)?;
+        let (dict, key) =
+            unsafe { (Dict::of_zone(zone), core::slice::from_raw_parts(key, key_len)) };
+        let store = dict.store().ok_or(FfiError::message(NOT_READY))?;
         let now = time::now_msec();
         let value = match value_type {
             // SAFETY: the caller's contract.
@@ -198,8 +265,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_store(
         if stored.forcible {
             forcible.set(1);
         }
-        stored.result?;
-        Ok(Rc::Ok)
+        stored.result.map(|()| Rc::Ok).map_err(FfiError::from)
     })
 }
 
@@ -209,21 +275,22 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_store(
 /// As for `get`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_shdict_incr(
-    zone: *mut c_void,
+    zone: NonNull<c_void>,
     key: *const u8,
     key_len: usize,
-    value: Out<f64>,
+    value: Slot<f64>,
     err: ErrOut,
     has_init: c_int,
     init: f64,
     init_ttl: c_long,
-    forcible: Out<c_int>,
+    forcible: Slot<c_int>,
 ) -> c_int {
     ffi::call(Some(&err), || {
         forcible.set(0);
         // SAFETY: the caller's contract.
-        let (store, key) = unsafe { (Dict::of(zone), ffi::bytes(key, key_len)) };
-        let store = store.and_then(Dict::store).ok_or(NOT_READY)?;
+        let (dict, key) =
+            unsafe { (Dict::of_zone(zone), core::slice::from_raw_parts(key, key_len)) };
+        let store = dict.store().ok_or(FfiError::message(NOT_READY))?;
         let now = time::now_msec();
         let init = (has_init != 0).then(|| (init, expires(init_ttl, now)));
         let stored = store.incr(key, value.get(), init, now);
@@ -243,7 +310,8 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_incr(
 unsafe extern "C" fn ngx_http_lua_ffi_shdict_flush_all(zone: *mut c_void) -> c_int {
     ffi::call(None, || {
         // SAFETY: the caller's contract.
-        let store = unsafe { Dict::of(zone) }.and_then(Dict::store).ok_or(NOT_READY)?;
+        let store =
+            unsafe { Dict::of(zone) }.and_then(Dict::store).ok_or(FfiError::message(NOT_READY))?;
         store.flush_all(time::now_msec());
         Ok(Rc::Ok)
     })
@@ -287,7 +355,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_set_expire(
     ffi::call(None, || {
         // SAFETY: the caller's contract.
         let (store, key) = unsafe { (Dict::of(zone), ffi::bytes(key, key_len)) };
-        let store = store.and_then(Dict::store).ok_or(NOT_READY)?;
+        let store = store.and_then(Dict::store).ok_or(FfiError::message(NOT_READY))?;
         let found = store.set_expires(key, expires(exptime, time::now_msec()));
         Ok(if found { Rc::Ok } else { Rc::Declined })
     })
@@ -312,7 +380,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_capacity(zone: *mut c_void) -> usiz
 unsafe extern "C" fn ngx_http_lua_ffi_shdict_free_space(zone: *mut c_void) -> usize {
     // SAFETY: the caller's contract.
     let store = unsafe { Dict::of(zone) }.and_then(Dict::store);
-    store.map_or(0, |store| store.lock().store.slab.free_bytes())
+    store.map_or(0, Store::free_space)
 }
 
 /// The zone behind the userdata in a dictionary's table.

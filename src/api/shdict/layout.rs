@@ -1,8 +1,11 @@
 //! Where things lie in a dictionary's zone: its state, its entries, and the nodes of lists.
 //!
 //! Nothing here decides anything. Whoever reads without the lock may see an entry that is being changed
-//! or has become something else: offsets are checked by [`Slab`], meaning by the caller.
-use crate::nginx::slab::Slab;
+//! or has become something else: that places lie in the zone is checked here and by [`Slab`], what they
+//! mean by the caller.
+use core::mem::MaybeUninit;
+
+use crate::nginx::slab::{Slab, Span, Strings, Table, Text};
 
 /// Log2 of the unit that references count in.
 const UNIT: u32 = 4;
@@ -39,15 +42,15 @@ pub(super) const STRING: u8 = 4;
 pub(super) const LIST: u8 = 5;
 
 macro_rules! layout {
-    ($($at:expr, $get:ident $set:ident $load:ident $store:ident $int:ty;)*) => {$(
+    ($($at:literal, $get:ident $set:ident $load:ident $store:ident $int:ty;)*) => {$(
         #[inline(always)]
         pub(super) fn $get(self) -> $int {
-            self.slab.$load(self.at + $at)
+            self.0.$load::<$at>()
         }
 
         #[inline(always)]
         pub(super) fn $set(self, value: $int) {
-            self.slab.$store(self.at + $at, value);
+            self.0.$store::<$at>(value);
         }
     )*};
 }
@@ -55,19 +58,18 @@ macro_rules! layout {
 /// An entry: 36 bytes, then its key, then its value.
 ///
 /// The value of a list is the references of its first and its last node, aligned to four bytes, and its
-/// length is the number of nodes.
+/// length is the number of nodes. The allocator gives an entry 64 bytes at least.
 #[derive(Clone, Copy)]
-pub(super) struct Entry {
-    slab: Slab,
-    at: usize,
-}
+pub(super) struct Entry(Span<{ Self::LEAST }>);
 
 impl Entry {
     const KEY: usize = 36;
+    const LEAST: usize = 64;
 
+    /// `None` at the end of a chain, and if the reference leads out of the zone.
     #[inline(always)]
-    pub(super) fn new(slab: Slab, place: Ref) -> Self {
-        Self { slab, at: place.at() }
+    pub(super) fn at(slab: Slab, place: Ref) -> Option<Self> {
+        slab.span(place.at()).map(Self)
     }
 
     layout! {
@@ -90,18 +92,21 @@ impl Entry {
     }
 
     pub(super) fn list_size(key_len: usize) -> usize {
-        (Self::KEY + key_len).next_multiple_of(4) + 8
+        Self::KEY + ((key_len + 3) & !3) + 8
     }
 
+    #[inline(always)]
     pub(super) fn is_list(self) -> bool {
         self.kind() == LIST
     }
 
+    #[inline(always)]
     pub(super) fn place(self) -> Ref {
-        Ref::of(self.at)
+        Ref::of(self.0.at())
     }
 
     /// What was asked of the allocator for it, without the nodes of a list.
+    #[inline]
     pub(super) fn own_size(self) -> usize {
         let key_len = self.key_len().into();
         if self.is_list() {
@@ -111,21 +116,70 @@ impl Entry {
         }
     }
 
+    pub(super) fn key(self) -> Option<Text> {
+        self.0.text_behind::<{ Self::KEY }>(0, self.key_len().into())
+    }
+
+    #[inline]
+    pub(super) fn set_key(self, key: &[u8]) {
+        self.set_key_len(key.len() as u16);
+        self.0.copy_in_behind::<{ Self::KEY }>(0, key);
+    }
+
+    /// Adds the keys of entries to `keys`.
     #[inline(always)]
-    pub(super) fn key_at(self) -> usize {
-        self.at + Self::KEY
+    pub(super) fn push_keys(entries: impl Iterator<Item = Self>, keys: &mut Strings) {
+        keys.extend::<{ Self::KEY }, _>(entries.map(|entry| (entry.0, entry.key_len())));
     }
 
     #[inline(always)]
-    pub(super) fn value_at(self) -> usize {
-        self.key_at() + usize::from(self.key_len())
+    pub(super) fn number(self) -> f64 {
+        self.0.f64_behind::<{ Self::KEY }>(self.key_len().into())
+    }
+
+    /// Written by one instruction.
+    #[inline(always)]
+    pub(super) fn set_number(self, number: f64) {
+        self.0.set_f64_behind::<{ Self::KEY }>(self.key_len().into(), number);
+    }
+
+    #[inline(always)]
+    pub(super) fn truth(self) -> bool {
+        self.0.u8_behind::<{ Self::KEY }>(self.key_len().into()) != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn set_truth(self, truth: bool) {
+        self.0.set_u8_behind::<{ Self::KEY }>(self.key_len().into(), truth.into());
+    }
+
+    /// Copies the first bytes of its value; `false` if they cannot lie in the zone. The caller knows the
+    /// length of key and value.
+    #[inline(always)]
+    pub(super) fn copy_bytes(self, key_len: usize, to: &mut [MaybeUninit<u8>]) -> bool {
+        self.0.copy_out_behind::<{ Self::KEY }>(key_len, to)
+    }
+
+    pub(super) fn bytes(self) -> Option<Text> {
+        self.0.text_behind::<{ Self::KEY }>(self.key_len().into(), self.value_len() as usize)
+    }
+
+    #[inline(always)]
+    pub(super) fn set_bytes(self, bytes: &[u8]) {
+        self.0.copy_in_behind::<{ Self::KEY }>(self.key_len().into(), bytes);
     }
 
     #[inline(always)]
     pub(super) fn has_key(self, hash: u32, key: &[u8]) -> bool {
-        self.hash() == hash
-            && usize::from(self.key_len()) == key.len()
-            && self.slab.equals(self.key_at(), key)
+        const SHORT: usize = Entry::LEAST - Entry::KEY;
+        if self.hash() != hash {
+            false
+        } else if key.len() <= SHORT {
+            self.key_len() == key.len() as u16 && self.0.equals_within::<{ Self::KEY }>(key)
+        } else {
+            usize::from(self.key_len()) == key.len()
+                && self.0.equals_behind::<{ Self::KEY }>(0, key)
+        }
     }
 
     /// Whether its time was over at `now`.
@@ -136,44 +190,57 @@ impl Entry {
     }
 
     /// As [`Entry::is_stale`], but at the very millisecond already.
+    #[inline(always)]
     pub(super) fn is_over(self, now: u64) -> bool {
         let expires = self.expires();
         expires != 0 && expires <= now
     }
 
-    fn ends_at(self) -> usize {
-        self.value_at().next_multiple_of(4)
-    }
-
-    pub(super) fn first(self) -> Ref {
-        Ref(self.slab.u32_at(self.ends_at()))
-    }
-
-    pub(super) fn set_first(self, node: Ref) {
-        self.slab.set_u32(self.ends_at(), node.0);
-    }
-
-    pub(super) fn last(self) -> Ref {
-        Ref(self.slab.u32_at(self.ends_at() + 4))
-    }
-
-    pub(super) fn set_last(self, node: Ref) {
-        self.slab.set_u32(self.ends_at() + 4, node.0);
+    /// Its nodes, if it is a list.
+    #[inline(always)]
+    pub(super) fn ends(self) -> Option<Ends> {
+        let skip = (usize::from(self.key_len()) + 3) & !3;
+        self.0.table_behind::<{ Self::KEY }, u32>(skip, 2).map(Ends)
     }
 }
 
-/// A value in a list: 13 bytes and the value.
+/// Where a list begins and ends.
 #[derive(Clone, Copy)]
-pub(super) struct Node {
-    slab: Slab,
-    at: usize,
+pub(super) struct Ends(Table<u32>);
+
+impl Ends {
+    #[inline(always)]
+    pub(super) fn first(self) -> Ref {
+        Ref(self.0.get(0))
+    }
+
+    #[inline(always)]
+    pub(super) fn set_first(self, node: Ref) {
+        self.0.set(0, node.0);
+    }
+
+    #[inline(always)]
+    pub(super) fn last(self) -> Ref {
+        Ref(self.0.get(1))
+    }
+
+    #[inline(always)]
+    pub(super) fn set_last(self, node: Ref) {
+        self.0.set(1, node.0);
+    }
 }
+
+/// A value in a list: 13 bytes and the value. The allocator gives it 16 at least.
+#[derive(Clone, Copy)]
+pub(super) struct Node(Span<16>);
 
 impl Node {
     const VALUE: usize = 13;
 
-    pub(super) fn new(slab: Slab, place: Ref) -> Self {
-        Self { slab, at: place.at() }
+    /// `None` at the end of a list, and if the reference leads out of the zone.
+    #[inline(always)]
+    pub(super) fn at(slab: Slab, place: Ref) -> Option<Self> {
+        slab.span(place.at()).map(Self)
     }
 
     layout! {
@@ -187,12 +254,29 @@ impl Node {
         Self::VALUE + value_len
     }
 
+    #[inline(always)]
     pub(super) fn place(self) -> Ref {
-        Ref::of(self.at)
+        Ref::of(self.0.at())
     }
 
-    pub(super) fn value_at(self) -> usize {
-        self.at + Self::VALUE
+    #[inline(always)]
+    pub(super) fn number(self) -> f64 {
+        self.0.f64_behind::<{ Self::VALUE }>(0)
+    }
+
+    #[inline(always)]
+    pub(super) fn set_number(self, number: f64) {
+        self.0.set_f64_behind::<{ Self::VALUE }>(0, number);
+    }
+
+    #[inline(always)]
+    pub(super) fn bytes(self) -> Option<Text> {
+        self.0.text_behind::<{ Self::VALUE }>(0, self.len() as usize)
+    }
+
+    #[inline(always)]
+    pub(super) fn set_bytes(self, bytes: &[u8]) {
+        self.0.copy_in_behind::<{ Self::VALUE }>(0, bytes);
     }
 }
 
@@ -200,10 +284,11 @@ impl Node {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     pub(super) buckets: u32,
-    /// Log2 of the distance of two sequence numbers.
+    /// Log2 of the distance of two sequence numbers, which are words of four bytes.
     pub(super) sequence_shift: u32,
     /// Places for the counters of readers.
     pub(super) tallies: usize,
+    /// Words of marks.
     pub(super) marks: usize,
 }
 
@@ -220,9 +305,9 @@ impl Plan {
         let roomy = zone >= 1 << 20;
         Self {
             buckets: (zone / 256).max(16) as u32,
-            sequence_shift: if roomy { 6 } else { 2 },
+            sequence_shift: if roomy { 4 } else { 0 },
             tallies: if roomy { 32 } else { 2 },
-            marks: zone / 512 + 1,
+            marks: zone / 2048 + 1,
         }
     }
 
@@ -230,8 +315,13 @@ impl Plan {
         State::SIZE
     }
 
+    /// The words from the first sequence number to behind the last.
+    pub(super) fn sequences(self) -> usize {
+        SHARDS << self.sequence_shift
+    }
+
     pub(super) fn tallies_at(self) -> usize {
-        self.sequences_at() + (SHARDS << self.sequence_shift)
+        self.sequences_at() + self.sequences() * 4
     }
 
     pub(super) fn buckets_at(self) -> usize {
@@ -244,22 +334,21 @@ impl Plan {
 
     /// More than a page's half, so that it begins a page, and lies alone where writers are.
     pub(super) fn size(self) -> usize {
-        (self.marks_at() + self.marks).max(2049)
+        (self.marks_at() + self.marks * 4).max(2049)
     }
 }
 
-/// The state of a dictionary, written under its lock.
+/// The state of a dictionary, written under its lock. From its second half on it holds a row of references
+/// to spare blocks.
 #[derive(Clone, Copy)]
-pub(super) struct State {
-    slab: Slab,
-    at: usize,
-}
+pub(super) struct State(Span<{ Self::SIZE }>);
 
 impl State {
     const SIZE: usize = 128;
+    pub(super) const SPARES: usize = 64;
 
-    pub(super) fn new(slab: Slab, at: usize) -> Self {
-        Self { slab, at }
+    pub(super) fn at(slab: Slab, at: usize) -> Option<Self> {
+        slab.span(at).map(Self)
     }
 
     layout! {

@@ -2,10 +2,10 @@
 //!
 //! The chain of nodes from the first to the last is changed by single stores, as the chains of buckets
 //! are; the links backwards, the last node and the length follow, and can be made again from it.
-use super::layout::{Entry, LIST, NUMBER, Node, Ref};
+use super::layout::{Ends, Entry, LIST, NUMBER, Node, Ref};
 use super::lock::Locked;
 use super::store::{Store, StoreError, Value};
-use crate::nginx::slab::Slab;
+use crate::nginx::slab::Text;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum End {
@@ -17,7 +17,7 @@ pub(super) enum End {
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Popped {
     Number(f64),
-    String(Vec<u8>),
+    String(Text),
 }
 
 /// Why a value was not pushed.
@@ -30,6 +30,7 @@ pub(super) enum PushError {
 
 impl Store {
     /// Pushes a value, which is a number or a string; the length of the list then.
+    #[inline(always)]
     pub(super) fn push(
         &self,
         key: &[u8],
@@ -71,6 +72,7 @@ impl Store {
         Ok(entry.value_len())
     }
 
+    #[inline(always)]
     pub(super) fn pop(&self, key: &[u8], end: End, now: u64) -> Result<Option<Popped>, StoreError> {
         let hash = self.hash(key);
         let locked = self.lock();
@@ -81,16 +83,16 @@ impl Store {
         if !entry.is_list() {
             return Err(StoreError::NotAList);
         }
-        let place = if end == End::Left { entry.first() } else { entry.last() };
-        let node = Node::new(self.slab, place);
-        let value = value_of(self.slab, node).ok_or(StoreError::NoMemory)?;
+        let ends = entry.ends().ok_or(StoreError::NotAList)?;
+        let place = if end == End::Left { ends.first() } else { ends.last() };
+        let Some(node) = Node::at(self.slab, place) else { return Ok(None) };
+        let value = value_of(node).ok_or(StoreError::NoMemory)?;
         if entry.value_len() <= 1 {
-            locked.remove(entry);
+            locked.remove_here(entry);
         } else {
             locked.open_list(entry);
-            locked.unlink_node(entry, node, end);
-            locked.shrink(Node::size(node.len() as usize));
-            self.slab.free(place.at());
+            locked.unlink_node(entry, ends, node, end);
+            locked.free_node(node);
             self.mark(entry.place());
         }
         Ok(Some(value))
@@ -100,9 +102,10 @@ impl Store {
 impl Locked<'_> {
     fn open_list(&self, entry: Entry) {
         self.begin_structure();
-        self.begin_value(entry);
+        self.open_for(entry);
     }
 
+    #[inline(always)]
     pub(super) fn new_list(&self, hash: u32, key: &[u8]) -> Option<Entry> {
         let entry = self.alloc(Entry::list_size(key.len()))?;
         self.write_key(entry, hash, key);
@@ -110,8 +113,9 @@ impl Locked<'_> {
         entry.set_value_len(0);
         entry.set_flags(0);
         entry.set_expires(0);
-        entry.set_first(Ref::NONE);
-        entry.set_last(Ref::NONE);
+        let ends = entry.ends()?;
+        ends.set_first(Ref::NONE);
+        ends.set_last(Ref::NONE);
         self.link(entry);
         Some(entry)
     }
@@ -119,71 +123,77 @@ impl Locked<'_> {
     /// A list whose time was over starts again.
     fn empty_list(&self, entry: Entry) {
         self.open_list(entry);
-        let nodes = entry.first();
-        entry.set_first(Ref::NONE);
-        entry.set_last(Ref::NONE);
         entry.set_value_len(0);
         entry.set_expires(0);
-        self.free_nodes(nodes);
+        if let Some(ends) = entry.ends() {
+            let nodes = ends.first();
+            ends.set_first(Ref::NONE);
+            ends.set_last(Ref::NONE);
+            self.free_nodes(nodes);
+        }
     }
 
+    #[inline(always)]
     pub(super) fn new_node(&self, value: Value<'_>) -> Option<Node> {
-        self.begin_structure();
         let size = Node::size(value.len());
-        let slab = self.store.slab;
-        let node = Node::new(slab, Ref::of(slab.alloc(size)?));
+        let node = Node::at(self.store.slab, self.alloc_block(size)?)?;
         self.grow(size);
         node.set_kind(value.kind());
         node.set_len(value.len() as u32);
         match value {
-            Value::String(value) => slab.copy_in(node.value_at(), value),
-            Value::Number(value) => slab.set_word(node.value_at(), value.to_ne_bytes()),
-            Value::Boolean(value) => slab.set_u8(node.value_at(), value.into()),
+            Value::String(value) => node.set_bytes(value),
+            Value::Number(value) => node.set_number(value),
+            Value::Boolean(_) => return None,
         }
         Some(node)
     }
 
+    #[inline(always)]
     pub(super) fn link_node(&self, entry: Entry, node: Node, end: End) {
+        let Some(ends) = entry.ends() else { return };
         let (slab, place) = (self.store.slab, node.place());
-        let (first, last) = (entry.first(), entry.last());
         match end {
             End::Left => {
+                let first = ends.first();
                 node.set_previous(0);
                 node.set_next(first.0);
-                entry.set_first(place);
-                if first.is_none() {
-                    entry.set_last(place);
-                } else {
-                    Node::new(slab, first).set_previous(place.0);
+                ends.set_first(place);
+                match Node::at(slab, first) {
+                    Some(first) => first.set_previous(place.0),
+                    None => ends.set_last(place),
                 }
             }
             End::Right => {
+                let last = ends.last();
                 node.set_previous(last.0);
                 node.set_next(0);
-                if last.is_none() {
-                    entry.set_first(place);
-                } else {
-                    Node::new(slab, last).set_next(place.0);
+                match Node::at(slab, last) {
+                    Some(last) => last.set_next(place.0),
+                    None => ends.set_first(place),
                 }
-                entry.set_last(place);
+                ends.set_last(place);
             }
         }
         entry.set_value_len(entry.value_len() + 1);
     }
 
     /// Takes the node at an end out of a list that has more.
-    fn unlink_node(&self, entry: Entry, node: Node, end: End) {
-        let slab = self.store.slab;
+    fn unlink_node(&self, entry: Entry, ends: Ends, node: Node, end: End) {
+        let neighbour = |place| Node::at(self.store.slab, place);
         match end {
             End::Left => {
                 let next = Ref(node.next());
-                entry.set_first(next);
-                Node::new(slab, next).set_previous(0);
+                ends.set_first(next);
+                if let Some(next) = neighbour(next) {
+                    next.set_previous(0);
+                }
             }
             End::Right => {
                 let previous = Ref(node.previous());
-                Node::new(slab, previous).set_next(0);
-                entry.set_last(previous);
+                if let Some(previous) = neighbour(previous) {
+                    previous.set_next(0);
+                }
+                ends.set_last(previous);
             }
         }
         entry.set_value_len(entry.value_len() - 1);
@@ -191,11 +201,10 @@ impl Locked<'_> {
 }
 
 /// The value in a node; `None` without memory for it.
-pub(super) fn value_of(slab: Slab, node: Node) -> Option<Popped> {
+#[inline]
+pub(super) fn value_of(node: Node) -> Option<Popped> {
     if node.kind() == NUMBER {
-        return Some(Popped::Number(f64::from_ne_bytes(slab.word_at(node.value_at()))));
+        return Some(Popped::Number(node.number()));
     }
-    let mut bytes = Vec::new();
-    slab.append_to(node.value_at(), node.len() as usize, &mut bytes)
-        .then_some(Popped::String(bytes))
+    node.bytes().map(Popped::String)
 }

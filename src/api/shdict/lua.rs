@@ -1,8 +1,9 @@
 //! The Lua face of `ngx.shared.DICT`: the table, and what lua-resty-core leaves to the module.
 use super::list::{End, Popped, PushError};
-use super::store::{Keys, Stats, Store, StoreError, Value};
+use super::store::{Stats, Store, StoreError, Value};
 use super::zone::Dict;
 use crate::conf::MainConf;
+use crate::nginx::slab::Strings;
 use crate::nginx::time;
 use crate::vm::{Call, Error, Function, IntoResults, Kind, Result, Stack, lua_fn};
 
@@ -16,6 +17,9 @@ const METHODS: &[(&[u8], Function)] = &[
     (b"flush_expired", lua_fn!(flush_expired)),
     (b"get_keys", lua_fn!(get_keys)),
 ];
+
+/// The upvalue of functions that return keys.
+const APPENDER: i32 = Stack::upvalue(1);
 
 /// What the reference does not have. It stands one step further, because users' code counts the methods
 /// of the reference.
@@ -45,9 +49,12 @@ pub(crate) fn install(stack: Stack, conf: &MainConf) {
 
 /// stack: [-0, +1, m]
 fn push_metatable(stack: Stack) {
+    stack.push_appender();
+    let appender = stack.top();
     let fill = |functions: &[(&[u8], Function)]| {
         for (name, function) in functions {
-            stack.push_function(*function, 0);
+            stack.push_value(appender);
+            stack.push_function(*function, 1);
             stack.set_raw_field(-2, name);
         }
     };
@@ -60,9 +67,11 @@ fn push_metatable(stack: Stack) {
     fill(EXTENSIONS);
     stack.set_raw_field(-2, b"__index");
     stack.set_metatable(-2);
+    stack.remove(appender);
 }
 
-/// The dictionary that a method is called on.
+/// The dictionary that a method is called on. What it is found by stays on the stack.
+#[inline(always)]
 fn store<'a>(call: &Call<'a>, refused: &'static str) -> Result<&'a Store> {
     let stack = call.stack();
     if call.kind(1) != Kind::Table {
@@ -70,7 +79,6 @@ fn store<'a>(call: &Call<'a>, refused: &'static str) -> Result<&'a Store> {
     }
     stack.raw_geti(1, ZONE);
     let zone = stack.userdata(-1);
-    stack.pop(1);
     #[allow(unsafe_code)]
     // SAFETY: a userdata in this place is what `install` has put there, or user code has gone out of
     // its way to break things, as in the reference.
@@ -81,6 +89,7 @@ fn store<'a>(call: &Call<'a>, refused: &'static str) -> Result<&'a Store> {
 const BAD_ZONE: &str = "bad \"zone\" argument";
 
 /// The store and the key of a function on lists.
+#[inline(always)]
 fn list<'a>(call: &Call<'a>, args: i32) -> Result<(&'a Store, &'a [u8])> {
     let count = call.count();
     if count != args {
@@ -88,10 +97,12 @@ fn list<'a>(call: &Call<'a>, args: i32) -> Result<(&'a Store, &'a [u8])> {
         return Err(Error::Raise(message.into()));
     }
     let store = store(call, BAD_ZONE)?;
-    if call.kind(2) == Kind::Nil {
-        return Err(Error::fail("nil key"));
-    }
-    let key = call.stack().bytes(2).ok_or(Error::BadArg { index: 2, expected: c"string" })?;
+    let Some(key) = call.stack().bytes(2) else {
+        return Err(match call.kind(2) {
+            Kind::Nil => Error::fail("nil key"),
+            _ => Error::BadArg { index: 2, expected: c"string" },
+        });
+    };
     match key.len() {
         0 => Err(Error::fail("empty key")),
         1..=65535 => Ok((store, key)),
@@ -117,6 +128,7 @@ impl IntoResults for Refused {
     }
 }
 
+#[inline(always)]
 fn push(call: &Call<'_>, end: End) -> Result<core::result::Result<f64, Refused>> {
     let (store, key) = list(call, 3)?;
     let stack = call.stack();
@@ -137,7 +149,7 @@ impl IntoResults for Popped {
     fn push(self, stack: Stack) -> i32 {
         match self {
             Self::Number(number) => number.push(stack),
-            Self::String(bytes) => bytes.push(stack),
+            Self::String(text) => (&*text).push(stack),
         }
     }
 }
@@ -160,6 +172,7 @@ fn rpop(call: &Call<'_>) -> Result<core::result::Result<Popped, Nil>> {
     pop(call, End::Right)
 }
 
+#[inline(always)]
 fn pop(call: &Call<'_>, end: End) -> Result<core::result::Result<Popped, Nil>> {
     let (store, key) = list(call, 2)?;
     match store.pop(key, end, time::now_msec()) {
@@ -201,24 +214,20 @@ fn flush_expired(call: &Call<'_>) -> Result<f64> {
     Ok(store.flush_expired(limit(max), time::now_msec()) as f64)
 }
 
-impl IntoResults for Keys {
+impl IntoResults for Strings {
     fn push(self, stack: Stack) -> i32 {
-        stack.new_table(self.len() as i32, 0);
-        for (i, key) in (1..).zip(self.iter()) {
-            stack.push_bytes(key);
-            stack.raw_seti(-2, i);
-        }
+        stack.push_table_of(APPENDER, self.len(), self.iter());
         1
     }
 }
 
-fn get_keys(call: &Call<'_>) -> Result<Keys> {
+fn get_keys(call: &Call<'_>) -> Result<Strings> {
     let (store, max) = with_max(call, 1024)?;
     Ok(store.keys(limit(max), time::now_msec()))
 }
 
 /// A cursor and keys.
-struct Scanned(u32, Keys);
+struct Scanned(u32, Strings);
 
 impl IntoResults for Scanned {
     fn push(self, stack: Stack) -> i32 {
@@ -233,9 +242,9 @@ fn scan(call: &Call<'_>) -> Result<Scanned> {
         return Err(Error::Raise(message.into()));
     }
     let store = store(call, BAD_ZONE)?;
-    let optional = |index, otherwise| match call.kind(index) {
-        Kind::None | Kind::Nil => Ok(otherwise),
-        _ => call.number(index),
+    let optional = |index, otherwise| {
+        let is_given = index <= count && call.kind(index) != Kind::Nil;
+        if is_given { call.number(index) } else { Ok(otherwise) }
     };
     let (cursor, count) = (optional(2, 0.0)?, optional(3, 100.0)?);
     if !(0.0..=f64::from(u32::MAX)).contains(&cursor) {

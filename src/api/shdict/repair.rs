@@ -5,15 +5,17 @@
 //! in again. Whoever dies in here leaves a dictionary that is smaller, and whole after the next repair.
 use std::collections::{HashMap, HashSet};
 
-use super::layout::{Entry, LIST, NUMBER, Node, Ref, STRING};
+use super::layout::{Ends, Entry, LIST, NUMBER, Node, Ref, STRING};
 use super::list::{End, Popped, value_of};
 use super::lock::{Locked, note};
+use super::memory;
 use super::store::{Store, Value};
+use crate::nginx::slab::Text;
 use crate::nginx::{Level, Log};
 
 /// An entry outside of the zone.
 struct Saved {
-    key: Vec<u8>,
+    key: Text,
     content: Content,
     flags: u32,
     expires: u64,
@@ -22,17 +24,17 @@ struct Saved {
 enum Content {
     Number(f64),
     Boolean(bool),
-    String(Vec<u8>),
+    String(Text),
     List(Vec<Popped>),
 }
 
-/// `change` and `victim` are the note that the dead process has left.
+/// `change` is the note that the dead process has left.
 #[cold]
-pub(super) fn repair(locked: &Locked<'_>, change: u32, victim: Ref) {
+#[inline(never)]
+pub(super) fn repair(locked: &Locked<'_>, change: u64) {
     let store = locked.store;
-    locked.take_over(change, victim);
-    let victim = (!victim.is_none()).then(|| store.entry(victim));
-    if change < note::STRUCTURE {
+    let victim = store.entry(Ref((change >> note::VICTIM) as u32));
+    if change & note::STRUCTURE == 0 {
         if let Some(victim) = victim {
             locked.remove(victim);
         }
@@ -61,10 +63,10 @@ pub(super) fn repair(locked: &Locked<'_>, change: u32, victim: Ref) {
 fn save(locked: &Locked<'_>, victim: Option<Ref>) -> Vec<Saved> {
     let store = locked.store;
     let mut places = HashSet::new();
-    for bucket in 0..store.plan.buckets {
-        let mut place = Ref(store.slab.u32_at(store.head_at(bucket)));
-        while !place.is_none() && places.insert(place.0) {
-            place = Ref(store.entry(place).next());
+    for bucket in 0..store.plan.buckets as usize {
+        let mut next = store.head(bucket);
+        while let Some(entry) = store.entry(next).filter(|entry| places.insert(entry.place().0)) {
+            next = Ref(entry.next());
         }
     }
     if let Some(victim) = victim {
@@ -74,52 +76,42 @@ fn save(locked: &Locked<'_>, victim: Option<Ref>) -> Vec<Saved> {
     let mut places: Vec<u32> = places.into_iter().collect();
     // Who is not in the order was just being put there.
     places.sort_unstable_by_key(|place| ranks.get(place).copied().unwrap_or(usize::MAX));
-    places.into_iter().filter_map(|place| save_entry(store, store.entry(Ref(place)))).collect()
+    places.into_iter().filter_map(|place| save_entry(store, store.entry(Ref(place))?)).collect()
 }
 
 /// How far from the oldest each entry is, as far as the links lead.
 fn ranks(store: &Store, entries: usize) -> HashMap<u32, usize> {
     let mut ranks = HashMap::new();
-    let mut place = Ref(store.state.newest());
-    while !place.is_none() && ranks.len() <= entries {
+    let mut next = Ref(store.state.newest());
+    while let Some(entry) = store.entry(next).filter(|_| ranks.len() <= entries) {
         let rank = entries.saturating_sub(ranks.len());
-        if ranks.insert(place.0, rank).is_some() {
+        if ranks.insert(entry.place().0, rank).is_some() {
             break;
         }
-        place = Ref(store.entry(place).older());
+        next = Ref(entry.older());
     }
     ranks
 }
 
 fn save_entry(store: &Store, entry: Entry) -> Option<Saved> {
-    let slab = store.slab;
-    let bytes = |at, len| {
-        let mut bytes = Vec::new();
-        slab.append_to(at, len, &mut bytes).then_some(bytes)
-    };
-    let at = entry.value_at();
     let content = match entry.kind() {
-        NUMBER => Content::Number(f64::from_ne_bytes(slab.word_at(at))),
-        STRING => Content::String(bytes(at, entry.value_len() as usize)?),
+        NUMBER => Content::Number(entry.number()),
+        STRING => Content::String(entry.bytes()?),
         LIST => Content::List(save_list(store, entry)),
-        _ => Content::Boolean(slab.u8_at(at) != 0),
+        _ => Content::Boolean(entry.truth()),
     };
-    Some(Saved {
-        key: bytes(entry.key_at(), entry.key_len().into())?,
-        content,
-        flags: entry.flags(),
-        expires: entry.expires(),
-    })
+    Some(Saved { key: entry.key()?, content, flags: entry.flags(), expires: entry.expires() })
 }
 
 fn save_list(store: &Store, entry: Entry) -> Vec<Popped> {
     let mut values = Vec::new();
-    let mut place = entry.first();
+    let mut next = entry.ends().map_or(Ref::NONE, Ends::first);
     // One more than it says may be there, and no more: the length is written last.
-    while !place.is_none() && values.len() <= entry.value_len() as usize {
-        let node = Node::new(store.slab, place);
-        values.extend(value_of(store.slab, node));
-        place = Ref(node.next());
+    while let Some(node) = Node::at(store.slab, next)
+        && values.len() <= entry.value_len() as usize
+    {
+        values.extend(value_of(node));
+        next = Ref(node.next());
     }
     values
 }
@@ -168,11 +160,12 @@ impl Store {
     /// Empties the dictionary and its allocator; whether its state is where it was.
     fn start_anew(&self) -> bool {
         let (slab, root, plan) = (self.slab, self.slab.root(), self.plan);
-        slab.clear(self.buckets_at, plan.buckets as usize * 4 + plan.marks);
+        slab.clear(root + plan.buckets_at(), (plan.buckets as usize + plan.marks) * 4);
         self.state.set_newest(0);
         self.state.set_oldest(0);
         self.state.set_entries(0);
         self.state.set_bytes(0);
+        (0..memory::SIZES).for_each(|number| self.spares.set(number, 0));
         let label = slab.log_context();
         slab.reset();
         slab.set_root(root);

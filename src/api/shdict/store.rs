@@ -10,8 +10,9 @@ use core::sync::atomic::fence;
 
 use super::layout::{self, BOOLEAN, Entry, LIST, NUMBER, Plan, Ref, SHARDS, STRING, State, TALLY};
 use super::lock::Locked;
+use super::memory;
 use crate::nginx::process;
-use crate::nginx::slab::Slab;
+use crate::nginx::slab::{Ring, Slab, Spread, Strings, Table, Word};
 
 /// Why an operation did not do what it was asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,14 +80,57 @@ pub(super) struct Store {
     pub(super) state: State,
     pub(super) plan: Plan,
     seed: u64,
-    sequences_at: usize,
-    tallies_at: usize,
-    pub(super) buckets_at: usize,
-    marks_at: usize,
+    multiplier: u64,
+    sequences: Ring<u32>,
+    tallies: Ring<u64>,
+    buckets: Spread<u32>,
+    marks: Table<u32>,
+    pub(super) spares: Table<u32>,
 }
 
 /// A writer was there: what has been read is worth nothing.
 pub(super) struct Disturbed;
+
+/// Not a case for [`Store::get_at_once`].
+pub(super) struct Unusual;
+
+impl From<Disturbed> for Unusual {
+    #[inline(always)]
+    fn from(_: Disturbed) -> Self {
+        Self
+    }
+}
+
+/// When a reader began: while it holds, no writer has been at the shard.
+#[derive(Clone, Copy)]
+struct Moment {
+    sequence: Word<u32>,
+    number: u32,
+}
+
+impl Moment {
+    /// Whether no writer is at the shard.
+    #[inline(always)]
+    fn is_quiet(self) -> bool {
+        self.number & 1 == 0
+    }
+
+    #[inline(always)]
+    fn holds(self) -> bool {
+        fence(Acquire);
+        self.sequence.get() == self.number
+    }
+}
+
+#[inline(always)]
+fn product(a: u64, b: u64) -> u128 {
+    u128::from(a) * u128::from(b)
+}
+
+#[inline(always)]
+fn fold(wide: u128) -> u64 {
+    wide as u64 ^ (wide >> 64) as u64
+}
 
 impl Store {
     /// Makes an empty dictionary of a new zone; `label` goes with nginx's log lines about it.
@@ -94,8 +138,7 @@ impl Store {
         let plan = Plan::of(slab.size());
         let at = slab.alloc(plan.size())?;
         slab.clear(at, plan.size());
-        let state = State::new(slab, at);
-        state.set_seed(seed);
+        State::at(slab, at)?.set_seed(seed);
         slab.set_root(at);
         Self::set_label(slab, label)?;
         Self::open(slab)
@@ -104,7 +147,7 @@ impl Store {
     pub(super) fn set_label(slab: Slab, label: &[u8]) -> Option<()> {
         let at = slab.alloc(label.len() + 1)?;
         slab.copy_in(at, label);
-        slab.set_u8(at + label.len(), 0);
+        slab.clear(at + label.len(), 1);
         slab.set_log_context(at);
         Some(())
     }
@@ -115,176 +158,270 @@ impl Store {
         if at == 0 {
             return None;
         }
-        let state = State::new(slab, at);
+        let state = State::at(slab, at)?;
+        let seed = state.seed();
         Some(Self {
             slab,
             state,
             plan,
-            seed: state.seed(),
-            sequences_at: at + plan.sequences_at(),
-            tallies_at: at + plan.tallies_at(),
-            buckets_at: at + plan.buckets_at(),
-            marks_at: at + plan.marks_at(),
+            seed,
+            multiplier: fold(product(seed ^ 0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9)) | 1,
+            sequences: slab.table(at + plan.sequences_at(), plan.sequences())?.into_ring()?,
+            tallies: slab.table(at + plan.tallies_at(), plan.tallies * TALLY / 8)?.into_ring()?,
+            buckets: slab.table(at + plan.buckets_at(), plan.buckets as usize)?.into_spread()?,
+            marks: slab.table(at + plan.marks_at(), plan.marks)?,
+            spares: slab.table(at + State::SPARES, memory::SIZES)?,
         })
     }
 
-    /// Mixes eight bytes at a time, with a secret seed.
-    #[inline]
+    /// Mixes eight bytes at a time, with two secrets.
+    #[inline(always)]
     pub(super) fn hash(&self, key: &[u8]) -> u32 {
-        const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-        let fold = |a: u64, b: u64| {
-            let wide = u128::from(a) * u128::from(b);
-            wide as u64 ^ (wide >> 64) as u64
-        };
-        let mut hash = self.seed ^ key.len() as u64;
-        let mut chunks = key.chunks_exact(8);
-        for chunk in &mut chunks {
-            let word = chunk.try_into().map_or(0, u64::from_le_bytes);
-            hash = fold(hash ^ word, MULTIPLIER);
+        let (mut hash, mut rest) = (self.seed ^ key.len() as u64, key);
+        while let Some((word, more)) = rest.split_first_chunk().filter(|(_, more)| !more.is_empty())
+        {
+            hash = fold(product(hash ^ u64::from_le_bytes(*word), self.multiplier));
+            rest = more;
         }
-        let rest = chunks.remainder();
-        let word = match *rest {
-            [] => return (fold(hash, MULTIPLIER ^ self.seed) >> 32) as u32,
-            [a, b, c, d, ..] => {
-                let n = rest.len();
-                let tail = [rest[n - 4], rest[n - 3], rest[n - 2], rest[n - 1]];
-                u64::from(u32::from_le_bytes([a, b, c, d]))
-                    | u64::from(u32::from_le_bytes(tail)) << 32
+        let last = match (rest.first_chunk(), rest.last_chunk(), rest) {
+            (Some(first), Some(last), _) => {
+                u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
             }
-            [a, ..] => {
-                let (middle, last) = (rest[rest.len() / 2], rest[rest.len() - 1]);
-                u64::from(a) | u64::from(middle) << 8 | u64::from(last) << 16
+            (.., [first, .., last]) => {
+                u64::from(*first) | u64::from(rest[rest.len() / 2]) << 8 | u64::from(*last) << 16
             }
+            (.., [only]) => u64::from(*only),
+            (.., []) => 0,
         };
-        (fold(fold(hash ^ word, MULTIPLIER), MULTIPLIER ^ self.seed) >> 32) as u32
+        // The middle of the product: each bit of the key has a part in one half of it.
+        let wide = product(hash ^ last, self.multiplier);
+        (wide >> 64) as u32 ^ (wide >> 32) as u32
     }
 
     #[inline(always)]
-    pub(super) fn bucket(&self, hash: u32) -> u32 {
-        ((u64::from(hash) * u64::from(self.plan.buckets)) >> 32) as u32
+    pub(super) fn bucket(&self, hash: u32) -> usize {
+        self.buckets.find(hash).0
+    }
+
+    /// Buckets take turns with the sequence numbers.
+    #[inline(always)]
+    pub(super) fn shard(bucket: usize) -> usize {
+        bucket % SHARDS
+    }
+
+    /// The first entry of a bucket.
+    #[inline(always)]
+    pub(super) fn head(&self, bucket: usize) -> Ref {
+        Ref(self.buckets.words().get(bucket))
     }
 
     #[inline(always)]
-    pub(super) fn shard(bucket: u32) -> usize {
-        bucket as usize % SHARDS
+    pub(super) fn set_head(&self, bucket: usize, place: Ref) {
+        self.buckets.words().set(bucket, place.0);
+    }
+
+    /// `None` at the end of a chain.
+    #[inline(always)]
+    pub(super) fn entry(&self, place: Ref) -> Option<Entry> {
+        Entry::at(self.slab, place)
     }
 
     #[inline(always)]
-    pub(super) fn head_at(&self, bucket: u32) -> usize {
-        self.buckets_at + bucket as usize * 4
-    }
-
-    #[inline(always)]
-    pub(super) fn entry(&self, place: Ref) -> Entry {
-        Entry::new(self.slab, place)
-    }
-
-    #[inline(always)]
-    pub(super) fn sequence_at(&self, shard: usize) -> usize {
-        self.sequences_at + (shard << self.plan.sequence_shift)
+    pub(super) fn sequence(&self, bucket: usize) -> Word<u32> {
+        self.sequences.word(bucket << self.plan.sequence_shift)
     }
 
     /// Whether the entry has been used since eviction last came by.
     #[inline(always)]
     pub(super) fn is_marked(&self, place: Ref) -> bool {
-        self.slab.u8_at(self.mark_at(place)) & Self::mark_bit(place) != 0
+        self.marks.get(Self::mark_at(place)) >> Self::mark_bit(place) & 1 != 0
     }
 
     /// A mark is a hint: two processes that set neighbouring ones at the same time may lose one.
     #[inline(always)]
     pub(super) fn mark(&self, place: Ref) {
-        let (at, bit) = (self.mark_at(place), Self::mark_bit(place));
-        let marks = self.slab.u8_at(at);
-        if marks & bit == 0 {
-            self.slab.set_u8(at, marks | bit);
+        if !self.is_marked(place) {
+            self.set_mark(place);
         }
     }
 
+    #[inline(never)]
+    fn set_mark(&self, place: Ref) {
+        let at = Self::mark_at(place);
+        self.marks.set(at, self.marks.get(at) | 1 << Self::mark_bit(place));
+    }
+
     pub(super) fn unmark(&self, place: Ref) {
-        let (at, bit) = (self.mark_at(place), Self::mark_bit(place));
-        let marks = self.slab.u8_at(at);
-        if marks & bit != 0 {
-            self.slab.set_u8(at, marks & !bit);
+        if self.is_marked(place) {
+            let at = Self::mark_at(place);
+            self.marks.set(at, self.marks.get(at) & !(1 << Self::mark_bit(place)));
         }
     }
 
     #[inline(always)]
-    fn mark_at(&self, place: Ref) -> usize {
-        self.marks_at + place.0 as usize / 32
+    fn mark_at(place: Ref) -> usize {
+        place.0 as usize / 128
     }
 
     /// No two entries share 64 bytes.
     #[inline(always)]
-    fn mark_bit(place: Ref) -> u8 {
-        1 << (place.0 / 4 % 8)
+    fn mark_bit(place: Ref) -> u32 {
+        place.0 / 4 % 32
     }
 
+    #[inline(always)]
     pub(super) fn lock(&self) -> Locked<'_> {
         Locked::new(self)
     }
 
-    /// Reads without the lock, until it has read without a writer in between; after many attempts, or
-    /// where a writer has died, with the lock. `read` may see anything, and is told when to look at
-    /// whether it still makes sense.
-    #[inline]
-    fn read<T>(
+    /// For the holder of the lock, who may find that a writer has died.
+    #[inline(always)]
+    fn locked_moment(&self, bucket: usize) -> Moment {
+        let sequence = self.sequence(bucket);
+        let moment = Moment { sequence, number: sequence.get() };
+        fence(Acquire);
+        moment
+    }
+
+    #[inline(always)]
+    fn moment(&self, bucket: usize) -> Result<Moment, Disturbed> {
+        let moment = self.locked_moment(bucket);
+        if moment.is_quiet() { Ok(moment) } else { Err(Disturbed) }
+    }
+
+    /// Reads without the lock, until it has read without a writer in between. `read` may see anything, and
+    /// can ask whether what it sees still makes sense.
+    #[inline(always)]
+    fn read<T, F: FnMut(Moment) -> Result<T, Disturbed>>(&self, bucket: usize, mut read: F) -> T {
+        match self.attempt(bucket, &mut read) {
+            Ok(result) => result,
+            Err(Disturbed) => self.insist(bucket, read),
+        }
+    }
+
+    #[inline(always)]
+    fn attempt<T>(
         &self,
-        shard: usize,
-        mut read: impl FnMut(&dyn Fn() -> bool) -> Result<T, Disturbed>,
-    ) -> T {
+        bucket: usize,
+        read: &mut impl FnMut(Moment) -> Result<T, Disturbed>,
+    ) -> Result<T, Disturbed> {
+        let moment = self.moment(bucket)?;
+        let result = read(moment)?;
+        if moment.holds() { Ok(result) } else { Err(Disturbed) }
+    }
+
+    /// After many attempts, or where a writer has died, reads with the lock.
+    #[cold]
+    #[inline(never)]
+    fn insist<T, F: FnMut(Moment) -> Result<T, Disturbed>>(&self, bucket: usize, mut read: F) -> T {
         const ATTEMPTS: usize = 200;
-        let at = self.sequence_at(shard);
-        for _ in 0..ATTEMPTS {
-            let before = self.slab.u32_at(at);
-            fence(Acquire);
-            if before & 1 != 0 {
-                core::hint::spin_loop();
-                continue;
-            }
-            let undisturbed = || {
-                fence(Acquire);
-                self.slab.u32_at(at) == before
-            };
-            if let Ok(result) = read(&undisturbed)
-                && undisturbed()
-            {
+        for _ in 1..ATTEMPTS {
+            core::hint::spin_loop();
+            if let Ok(result) = self.attempt(bucket, &mut read) {
                 return result;
             }
         }
         let _lock = self.lock();
         loop {
-            if let Ok(result) = read(&|| true) {
+            if let Ok(result) = read(self.locked_moment(bucket)) {
                 return result;
             }
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(
         &self,
+        first: Ref,
         hash: u32,
         key: &[u8],
-        undisturbed: &dyn Fn() -> bool,
-    ) -> Result<Ref, Disturbed> {
-        let mut place = Ref(self.slab.u32_at(self.head_at(self.bucket(hash))));
-        let mut steps = 0_u32;
-        while !place.is_none() {
-            let entry = self.entry(place);
+        moment: Moment,
+    ) -> Result<Option<Entry>, Disturbed> {
+        let mut next = first;
+        while let Some(entry) = self.entry(next) {
             if entry.has_key(hash, key) {
-                return Ok(place);
+                return Ok(Some(entry));
             }
-            place = Ref(entry.next());
-            steps += 1;
+            next = Ref(entry.next());
             // A chain that is being changed may lead in circles.
-            if steps.is_multiple_of(32) && !undisturbed() {
+            if !moment.holds() {
                 return Err(Disturbed);
             }
         }
-        Ok(Ref::NONE)
+        Ok(None)
+    }
+
+    /// The value of a key in the usual case: no writer is at it, it is not over or nobody wants it then, and
+    /// it fits into `room` if it is a string.
+    #[inline(always)]
+    pub(super) fn get_at_once<'a>(
+        &self,
+        key: &[u8],
+        stale: Stale,
+        now: impl Fn() -> u64,
+        room: impl Fn() -> &'a mut [MaybeUninit<u8>],
+    ) -> Result<Option<Answer>, Unusual> {
+        let hash = self.hash(key);
+        let (bucket, head) = self.buckets.find(hash);
+        let moment = self.locked_moment(bucket);
+        if !moment.is_quiet() {
+            return Err(Unusual);
+        }
+        let entry = self.find(Ref(head.get()), hash, key, moment)?;
+        let Some(entry) = entry.filter(|entry| entry.expires() == 0 || !entry.is_stale(now()))
+        else {
+            return self.miss_at_once(entry, stale, moment);
+        };
+        // Strings first, and lists are refused with them.
+        let kind = entry.kind();
+        if kind >= STRING {
+            let (len, room) = (entry.value_len() as usize, room());
+            if kind != STRING || len > room.len() {
+                return Err(Unusual);
+            }
+            if entry.copy_bytes(key.len(), &mut room[..len]) {
+                return self.hit_at_once(entry, Found::String(len), moment);
+            }
+        } else if kind == NUMBER {
+            return self.hit_at_once(entry, Found::Number(entry.number()), moment);
+        } else if kind == BOOLEAN {
+            return self.hit_at_once(entry, Found::Boolean(entry.truth()), moment);
+        }
+        Err(Unusual)
+    }
+
+    #[inline(always)]
+    fn hit_at_once(
+        &self,
+        entry: Entry,
+        value: Found,
+        moment: Moment,
+    ) -> Result<Option<Answer>, Unusual> {
+        let flags = entry.flags();
+        if !moment.holds() {
+            return Err(Unusual);
+        }
+        self.mark(entry.place());
+        self.count(HITS);
+        Ok(Some(Answer { value, flags, stale: false }))
+    }
+
+    /// `entry` is over, if there is one.
+    #[inline(always)]
+    fn miss_at_once(
+        &self,
+        entry: Option<Entry>,
+        stale: Stale,
+        moment: Moment,
+    ) -> Result<Option<Answer>, Unusual> {
+        if entry.is_some() && stale == Stale::Accept || !moment.holds() {
+            return Err(Unusual);
+        }
+        self.count(MISSES);
+        Ok(None)
     }
 
     /// The value of a key.
-    #[inline]
     pub(super) fn get(
         &self,
         key: &[u8],
@@ -293,22 +430,8 @@ impl Store {
         room: &mut impl Room,
     ) -> Result<Option<Answer>, StoreError> {
         let hash = self.hash(key);
-        let shard = Self::shard(self.bucket(hash));
-        let (place, answer) = self.read(shard, |undisturbed| {
-            let place = self.find(hash, key, undisturbed)?;
-            if place.is_none() {
-                return Ok((place, Ok(None)));
-            }
-            let entry = self.entry(place);
-            let is_stale = entry.is_stale(now);
-            if is_stale && stale == Stale::Refuse {
-                return Ok((Ref::NONE, Ok(None)));
-            }
-            let value = self.value(entry, room, undisturbed)?;
-            let flags = entry.flags();
-            let answer = value.map(|value| Some(Answer { value, flags, stale: is_stale }));
-            Ok((place, answer))
-        });
+        let read = |moment| self.look(hash, key, stale, now, room, moment);
+        let (place, answer) = self.read(self.bucket(hash), read);
         if place.is_none() {
             self.count(MISSES);
         } else {
@@ -318,23 +441,45 @@ impl Store {
         answer
     }
 
-    #[inline]
-    fn value(
+    /// The entry, if there is one, and the answer.
+    fn look(
         &self,
-        entry: Entry,
+        hash: u32,
+        key: &[u8],
+        stale: Stale,
+        now: u64,
         room: &mut impl Room,
-        undisturbed: &dyn Fn() -> bool,
+        moment: Moment,
+    ) -> Result<(Ref, Result<Option<Answer>, StoreError>), Disturbed> {
+        let (_, head) = self.buckets.find(hash);
+        let Some(entry) = self.find(Ref(head.get()), hash, key, moment)? else {
+            return Ok((Ref::NONE, Ok(None)));
+        };
+        let is_stale = entry.is_stale(now);
+        if is_stale && stale == Stale::Refuse {
+            return Ok((Ref::NONE, Ok(None)));
+        }
+        let value = Self::value(entry, key.len(), room, moment)?;
+        let flags = entry.flags();
+        let answer = value.map(|value| Some(Answer { value, flags, stale: is_stale }));
+        Ok((entry.place(), answer))
+    }
+
+    fn value(
+        entry: Entry,
+        key_len: usize,
+        room: &mut impl Room,
+        moment: Moment,
     ) -> Result<Result<Found, StoreError>, Disturbed> {
-        let at = entry.value_at();
         Ok(match entry.kind() {
-            NUMBER => Ok(Found::Number(f64::from_ne_bytes(self.slab.word_at(at)))),
-            BOOLEAN => Ok(Found::Boolean(self.slab.u8_at(at) != 0)),
+            NUMBER => Ok(Found::Number(entry.number())),
+            BOOLEAN => Ok(Found::Boolean(entry.truth())),
             STRING => {
                 let len = entry.value_len() as usize;
-                if !undisturbed() {
+                if !moment.holds() {
                     return Err(Disturbed);
                 }
-                let copied = room.of(len).is_some_and(|room| self.slab.copy_out(at, room));
+                let copied = room.of(len).is_some_and(|room| entry.copy_bytes(key_len, room));
                 if copied { Ok(Found::String(len)) } else { Err(StoreError::NoMemory) }
             }
             LIST => Err(StoreError::IsAList),
@@ -361,28 +506,26 @@ impl Store {
 
     fn peek<T>(&self, key: &[u8], look: impl Fn(Entry) -> T) -> Option<T> {
         let hash = self.hash(key);
-        self.read(Self::shard(self.bucket(hash)), |undisturbed| {
-            let place = self.find(hash, key, undisturbed)?;
-            Ok((!place.is_none()).then(|| look(self.entry(place))))
+        let (bucket, head) = self.buckets.find(hash);
+        let look = &look;
+        self.read(bucket, move |moment| {
+            Ok(self.find(Ref(head.get()), hash, key, moment)?.map(look))
         })
     }
 
     /// Hands the keys of one bucket that are not over to `keys`, all or none.
-    pub(super) fn keys_of_bucket(&self, bucket: u32, now: u64, keys: &mut Keys) {
+    pub(super) fn keys_of_bucket(&self, bucket: usize, now: u64, keys: &mut Strings) {
         let kept = keys.mark();
-        self.read(Self::shard(bucket), |undisturbed| {
-            keys.take_back(kept);
-            let mut place = Ref(self.slab.u32_at(self.head_at(bucket)));
-            while !place.is_none() {
-                let entry = self.entry(place);
-                let (at, len) = (entry.key_at(), entry.key_len().into());
-                place = Ref(entry.next());
-                let is_over = entry.is_over(now);
-                if !undisturbed() {
-                    return Err(Disturbed);
+        self.read(bucket, |moment| {
+            keys.cut(kept);
+            let mut next = self.head(bucket);
+            while let Some(entry) = self.entry(next) {
+                next = Ref(entry.next());
+                if !entry.is_over(now) {
+                    Entry::push_keys(core::iter::once(entry), keys);
                 }
-                if !is_over {
-                    keys.push(self.slab, at, len);
+                if !moment.holds() {
+                    return Err(Disturbed);
                 }
             }
             Ok(())
@@ -392,14 +535,20 @@ impl Store {
     /// Each process has a place of its own for what it counts, or shares it with few.
     #[inline(always)]
     fn count(&self, what: usize) {
-        let own = process::slot() & (self.plan.tallies - 1);
-        let at = self.tallies_at + own * TALLY + what;
-        self.slab.set_u64(at, self.slab.u64_at(at).wrapping_add(1));
+        let tally = self.tallies.word(process::slot() * (TALLY / 8) + what);
+        tally.set(tally.get().wrapping_add(1));
+    }
+
+    /// Bytes of pages that hold nothing.
+    pub(super) fn free_space(&self) -> usize {
+        let locked = self.lock();
+        locked.give_back_spares();
+        self.slab.free_bytes()
     }
 
     pub(super) fn stats(&self) -> Stats {
         let sum = |what| {
-            let tally = |own| self.slab.u64_at(self.tallies_at + own * TALLY + what);
+            let tally = |own| self.tallies.word(own * (TALLY / 8) + what).get();
             (0..self.plan.tallies).map(tally).fold(0, u64::wrapping_add)
         };
         let state = self.state;
@@ -417,38 +566,4 @@ impl Store {
 
 /// Where in a process's place the counts lie.
 const HITS: usize = 0;
-const MISSES: usize = 8;
-
-/// Keys copied out of a dictionary, one after the other.
-#[derive(Default)]
-pub(super) struct Keys {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Keys {
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn mark(&self) -> (usize, usize) {
-        (self.bytes.len(), self.ends.len())
-    }
-
-    fn take_back(&mut self, (bytes, ends): (usize, usize)) {
-        self.bytes.truncate(bytes);
-        self.ends.truncate(ends);
-    }
-
-    /// Without memory the key is left out.
-    pub(super) fn push(&mut self, slab: Slab, at: usize, len: usize) {
-        if self.ends.try_reserve(1).is_ok() && slab.append_to(at, len, &mut self.bytes) {
-            self.ends.push(self.bytes.len());
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = core::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
-    }
-}
+const MISSES: usize = 1;

@@ -2,39 +2,41 @@
 //!
 //! Where all entries are wanted, they are found by bucket, a few at a time, so that nobody waits for the
 //! whole of it; unless there are so few of them that their own order is the shorter way.
+use super::layout::Entry;
 use super::lock::Locked;
-use super::store::{Keys, Store};
+use super::store::Store;
+use crate::nginx::slab::Strings;
 
 /// Buckets looked at under one lock.
 const BATCH: u32 = 128;
 
 impl Store {
     /// Up to `max` keys that are not over, those not used for longest first; 0: all, in no order.
-    pub(super) fn keys(&self, max: usize, now: u64) -> Keys {
-        let mut keys = Keys::default();
-        if max == 0 && !self.is_sparse() {
-            for bucket in 0..self.plan.buckets {
+    pub(super) fn keys(&self, max: usize, now: u64) -> Strings {
+        let entries = usize::try_from(self.state.entries()).unwrap_or(usize::MAX);
+        let max = if max == 0 { usize::MAX } else { max };
+        let mut keys = Strings::with_room_for(entries.min(max));
+        if max == usize::MAX && !self.is_sparse() {
+            for bucket in 0..self.plan.buckets as usize {
                 self.keys_of_bucket(bucket, now, &mut keys);
             }
             return keys;
         }
         let locked = self.lock();
-        let alive = locked.oldest_first().filter(|entry| !entry.is_over(now));
-        for entry in alive.take(if max == 0 { usize::MAX } else { max }) {
-            keys.push(self.slab, entry.key_at(), entry.key_len().into());
-        }
+        let alive = locked.oldest_first().filter(move |entry| !entry.is_over(now));
+        Entry::push_keys(alive.take(max), &mut keys);
         keys
     }
 
     /// The keys of some buckets from `cursor` on, at least `count` of them unless that takes looking at
     /// too many buckets; and where to go on, 0 at the end.
-    pub(super) fn scan(&self, cursor: u32, count: usize, now: u64) -> (u32, Keys) {
-        let mut keys = Keys::default();
+    pub(super) fn scan(&self, cursor: u32, count: usize, now: u64) -> (u32, Strings) {
+        let mut keys = Strings::with_room_for(count);
         let patience = u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(10).max(BATCH);
         let end = cursor.saturating_add(patience).min(self.plan.buckets);
         let mut next = cursor;
         while next < end && keys.len() < count {
-            self.keys_of_bucket(next, now, &mut keys);
+            self.keys_of_bucket(next as usize, now, &mut keys);
             next += 1;
         }
         (if next >= self.plan.buckets { 0 } else { next }, keys)
@@ -84,13 +86,13 @@ impl Store {
     }
 
     /// Entries may be changed, and the one at hand be removed.
-    fn for_each_in_batches(&self, mut visit: impl FnMut(&Locked<'_>, super::layout::Entry)) {
+    fn for_each_in_batches(&self, mut visit: impl FnMut(&Locked<'_>, Entry)) {
         let mut bucket = 0;
         while bucket < self.plan.buckets {
             let end = bucket.saturating_add(BATCH).min(self.plan.buckets);
             let locked = self.lock();
             for bucket in bucket..end {
-                locked.for_each_in_bucket(bucket, |entry| {
+                locked.for_each_in_bucket(bucket as usize, |entry| {
                     locked.begin_value(entry);
                     visit(&locked, entry);
                 });

@@ -3,7 +3,7 @@
 //! A value of the same length is written over the old one. Otherwise an entry is added, and if there is
 //! no memory, entries that have not been used for long make room.
 use super::layout::{Entry, NUMBER};
-use super::lock::Locked;
+use super::lock::{Locked, note};
 use super::store::{Store, StoreError, Value};
 
 /// When to store.
@@ -67,9 +67,7 @@ impl Store {
         }
         if let Some(entry) = found {
             if entry.fits(item.value.len()) {
-                locked.begin_overwrite(entry);
-                locked.write_value(entry, item.value, item.flags, item.expires);
-                self.mark(entry.place());
+                locked.overwrite(entry, item.value, item.flags, item.expires);
                 return Ok(()).into();
             }
             locked.remove(entry);
@@ -106,9 +104,7 @@ impl Store {
         let item = Item { key, value: Value::Number(sum), flags: 0, expires };
         if let Some(entry) = found {
             if entry.fits(8) {
-                locked.begin_overwrite(entry);
-                locked.write_value(entry, item.value, 0, expires);
-                self.mark(entry.place());
+                locked.overwrite(entry, item.value, 0, expires);
                 return Ok(sum).into();
             }
             locked.remove(entry);
@@ -123,8 +119,9 @@ impl Store {
         let locked = self.lock();
         let found = locked.find(hash, key);
         if let Some(entry) = found {
-            locked.begin_value(entry);
+            let brief = locked.begin_brief(note::VALUE, entry);
             entry.set_expires(expires);
+            locked.end_brief(brief);
         }
         found.is_some()
     }
@@ -136,10 +133,10 @@ impl Locked<'_> {
         if entry.kind() != NUMBER {
             return Err(StoreError::NotANumber);
         }
-        let (slab, at) = (self.store.slab, entry.value_at());
-        let sum = f64::from_ne_bytes(slab.word_at(at)) + by;
-        self.begin_value(entry);
-        slab.set_word(at, sum.to_ne_bytes());
+        let sum = entry.number() + by;
+        let brief = self.begin_brief(note::VALUE, entry);
+        entry.set_number(sum);
+        self.end_brief(brief);
         self.store.mark(entry.place());
         Ok(sum)
     }
@@ -202,13 +199,19 @@ impl Locked<'_> {
     }
 
     /// Removes up to two entries that are over, if they are the oldest.
-    #[inline]
+    #[inline(always)]
     pub(super) fn drop_expired(&self, now: u64) {
-        for _ in 0..2 {
-            match self.oldest() {
-                Some(entry) if entry.is_over(now) => self.remove_expired(entry),
-                _ => return,
-            }
+        if let Some(entry) = self.oldest().filter(|entry| entry.is_over(now)) {
+            self.drop_two_expired(entry, now);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn drop_two_expired(&self, first: Entry, now: u64) {
+        self.remove_expired(first);
+        if let Some(second) = self.oldest().filter(|entry| entry.is_over(now)) {
+            self.remove_expired(second);
         }
     }
 

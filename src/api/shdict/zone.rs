@@ -30,6 +30,16 @@ impl Dict {
         unsafe { zone.cast::<ngx_shm_zone_t>().as_ref()?.data.cast::<Self>().as_ref() }
     }
 
+    /// The dictionary of a zone that the directive has made one.
+    ///
+    /// # Safety
+    /// It has.
+    #[inline(always)]
+    pub(super) unsafe fn of_zone<'a>(zone: NonNull<c_void>) -> &'a Self {
+        // SAFETY: the caller's contract; both live as long as the cycle.
+        unsafe { &*zone.cast::<ngx_shm_zone_t>().as_ref().data.cast::<Self>() }
+    }
+
     /// `None` before the zone has been initialised: while the configuration is read.
     #[inline(always)]
     pub(super) fn store(&self) -> Option<&Store> {

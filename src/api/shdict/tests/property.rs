@@ -2,7 +2,7 @@
 use std::collections::VecDeque;
 
 use super::super::list::{End, Popped, PushError};
-use super::super::store::{Stale, Store, StoreError, Value};
+use super::super::store::{Answer, Found, Stale, Store, StoreError, Unusual, Value};
 use super::super::write::{Item, Shortage, When};
 use super::host::{Bytes, Dice, store};
 use super::model::{Content, Kept, Model};
@@ -107,6 +107,7 @@ impl Run {
         let stale = if self.dice.roll(3) == 0 { Stale::Accept } else { Stale::Refuse };
         let mut room = Bytes::default();
         let got = self.store.get(key, stale, self.now, &mut room);
+        self.get_at_once(key, stale, &got, &room.0);
         let kept = self.model.get(key);
         let kept = kept.filter(|kept| stale == Stale::Accept || !kept.is_stale(self.now));
         match got {
@@ -122,6 +123,32 @@ impl Run {
             Err(error) => {
                 assert_eq!(error, StoreError::IsAList);
                 assert!(matches!(kept.unwrap().content, Content::List(_)));
+            }
+        }
+    }
+
+    /// What it answers is what `get` answers; and it does so unless the value is long, a list or over.
+    fn get_at_once(
+        &self,
+        key: &[u8],
+        stale: Stale,
+        got: &Result<Option<Answer>, StoreError>,
+        bytes: &[u8],
+    ) {
+        let mut buffer = [0_u8; 50];
+        let place = buffer.as_mut_ptr();
+        // SAFETY: the buffer is looked at when nobody writes to it any more.
+        let room = || unsafe { core::slice::from_raw_parts_mut(place.cast(), 50) };
+        match self.store.get_at_once(key, stale, || self.now, room) {
+            Ok(answer) => {
+                assert_eq!(Ok(answer), *got);
+                if let Some(Answer { value: Found::String(len), .. }) = answer {
+                    assert_eq!(&buffer[..len], bytes);
+                }
+            }
+            Err(Unusual) => {
+                let is_over = matches!(got, Ok(Some(answer)) if answer.stale);
+                assert!(bytes.len() > 50 || got.is_err() || is_over);
             }
         }
     }
@@ -162,7 +189,7 @@ impl Run {
         let end = if self.dice.roll(2) == 0 { End::Left } else { End::Right };
         let value = match &content {
             Content::Number(number) => Popped::Number(*number),
-            Content::String(bytes) => Popped::String(bytes.clone()),
+            Content::String(bytes) => Popped::String(bytes.as_slice().into()),
             _ => unreachable!(),
         };
         let pushed = self.store.push(key, value_of(&content), end, self.now);

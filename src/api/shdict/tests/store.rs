@@ -85,7 +85,7 @@ fn lists_have_two_ends() {
         store.push(b"l", Value::String(text.as_bytes()), end, 1).unwrap();
     }
     assert_eq!(store.list_len(b"l", 1), Ok(3));
-    let string = |text: &str| Ok(Some(Popped::String(text.into())));
+    let string = |text: &str| Ok(Some(Popped::String(text.as_bytes().into())));
     assert_eq!(store.pop(b"l", End::Left, 1), string("a"));
     assert_eq!(store.pop(b"l", End::Right, 1), string("c"));
     assert_eq!(store.pop(b"l", End::Right, 1), string("b"));
@@ -129,6 +129,40 @@ fn a_scan_finds_every_key_once() {
     seen.dedup();
     assert_eq!(seen.len(), 3000);
     assert_eq!(store.scan(u32::MAX, 10, 1).0, 0);
+}
+
+#[test]
+fn keys_of_any_length_are_listed() {
+    let store = store(1 << 20);
+    let lens = (1..60).chain([300, 65535, 17, 5]);
+    let key = |len: usize| (0..len).map(|i| (i + len) as u8).collect::<Vec<_>>();
+    for len in lens {
+        set(&store, &key(len), b"x").0.unwrap();
+    }
+    let lens = (1..60).chain([300, 65535]);
+    for max in [0, 1000, 61] {
+        let mut listed: Vec<_> = store.keys(max, 1000).iter().map(<[u8]>::to_vec).collect();
+        listed.sort_by_key(Vec::len);
+        assert!(lens.clone().map(key).eq(listed), "{max}");
+    }
+    assert_eq!(store.keys(7, 1000).len(), 7);
+}
+
+#[test]
+fn a_spare_block_is_no_lost_memory() {
+    let store = store(64 << 10);
+    let free = store.free_space();
+    for len in [10, 100, 200, 400, 900, 1800] {
+        set(&store, b"k", &vec![1; len]).0.unwrap();
+    }
+    // One page for what is there now; what was there before is spare, and counts as free.
+    assert_eq!(store.free_space(), free - 4096);
+    set(&store, b"k", &[2; 10]).0.unwrap();
+    store.delete(b"k", 1);
+    let all =
+        Item { key: b"all", value: Value::String(&vec![3; free - 100]), flags: 0, expires: 0 };
+    store.set(all, When::Always, Shortage::Fail, 1).result.unwrap();
+    assert_eq!(store.stats().entries, 1);
 }
 
 #[test]
