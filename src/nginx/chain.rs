@@ -16,8 +16,6 @@ pub(super) enum Tag {
     BodyFilter,
     /// A request's body that Lua set.
     RequestBody,
-    /// What lies in memory of Lua's.
-    Lent,
 }
 
 impl Tag {

@@ -1,8 +1,8 @@
 //! Memory of somebody else's in a chain of buffers: it is sent from where it lies, and given back when
 //! nginx has no more use for it.
 //!
-//! Whether nginx has is told by the buffer: it is used up, as one of our own would be that is used again
-//! then. What is still in use when the request ends is given back then.
+//! When that is, is known as for any buffer of ours: nginx sorts it to those that are free. What is still in use
+//! when the request ends is given back then.
 #![allow(unsafe_code)]
 use core::cell::Cell;
 use core::ffi::{c_int, c_void};
@@ -23,7 +23,9 @@ pub(crate) struct Loan {
 }
 
 /// A buffer over lent memory, and whose it is. It lies in the request's pool, and is used again.
+#[repr(C)]
 struct Entry {
+    /// Of all buffers of the output only these are `memory`.
     buf: ngx_buf_t,
     loan: Option<Loan>,
     next: *mut Entry,
@@ -53,7 +55,7 @@ impl Loans {
             (*b).pos = (*b).start;
             (*b).last = (*b).start.add(data.len());
             (*b).end = (*b).last;
-            (*b).tag = Tag::Lent.as_ptr();
+            (*b).tag = Tag::Output.as_ptr();
             (*b).set_memory(1);
             (*entry).loan = Some(loan);
             link.write(ngx_chain_t { buf: b, next: ptr::null_mut() });
@@ -86,25 +88,45 @@ impl Loans {
         })
     }
 
-    /// Gives back what nginx has used up.
+    /// Gives back what nginx has sorted to the buffers that are free, and takes it out of them.
     #[inline]
-    pub(super) fn give_back_used(&self) {
+    pub(super) fn give_back_free(&self, r: Request, free: &Cell<*mut ngx_chain_t>) {
         if !self.0.get().is_null() {
-            self.give_back(|b| b.pos == b.last);
+            self.take_out(r, free);
+        }
+    }
+
+    fn take_out(&self, r: Request, free: &Cell<*mut ngx_chain_t>) {
+        let mut place = free.as_ptr();
+        unsafe {
+            let pool = r.pool().as_ptr();
+            while !(*place).is_null() {
+                let link = *place;
+                if (*(*link).buf).memory() == 0 {
+                    place = &raw mut (*link).next;
+                    continue;
+                }
+                *place = (*link).next;
+                // As nginx's macro `ngx_free_chain` does.
+                (*link).next = (*pool).chain;
+                (*pool).chain = link;
+                Self::give_back((*link).buf.cast());
+            }
         }
     }
 
     /// Gives back everything: the request ends.
     pub(super) fn give_back_all(&self) {
-        self.give_back(|_| true);
+        for entry in self.entries() {
+            unsafe { Self::give_back(entry) };
+        }
     }
 
-    fn give_back(&self, wanted: impl Fn(&ngx_buf_t) -> bool) {
-        for entry in self.entries() {
-            let loan = unsafe { if wanted(&(*entry).buf) { (*entry).loan.take() } else { None } };
-            if let Some(Loan { owner, number, give_back }) = loan {
-                unsafe { give_back(owner, number) };
-            }
+    /// # Safety
+    /// `entry` is one of these.
+    unsafe fn give_back(entry: *mut Entry) {
+        if let Some(Loan { owner, number, give_back }) = unsafe { (*entry).loan.take() } {
+            unsafe { give_back(owner, number) };
         }
     }
 }

@@ -497,7 +497,8 @@ impl Output {
         }
         debug!(r.log(), "lua sending last buf of the response body");
         if self.first.get().is_null() {
-            return self.send_special(r);
+            let link = self.buffer(r, 0).ok_or(Stopped(sys::ERROR))?;
+            self.add_link(link);
         }
         unsafe {
             let b = (*self.last.get()).buf;
@@ -538,14 +539,9 @@ impl Output {
         // nobody's then.
         if !slot::ctx(r).is_null() {
             chain::sort(r, &self.free, &self.busy, chain, Tag::Output);
-            self.loans.give_back_used();
+            self.loans.give_back_free(r, &self.free);
         }
         check(code, 300)
-    }
-
-    fn send_special(&self, r: Request) -> Result<(), Stopped> {
-        let last = sys::NGX_HTTP_LAST as usize;
-        check(as_active(r, || unsafe { sys::ngx_http_send_special(r.as_ptr(), last) }), 300)
     }
 }
 

@@ -73,4 +73,4 @@ pub(crate) fn cycle_main_conf(cycle: *mut sys::ngx_cycle_t) -> Option<*mut c_voi
 }
 
 /// Their addresses mark the buffers that are ours.
-pub(super) static BUFFER_TAGS: [u8; 4] = [0; 4];
+pub(super) static BUFFER_TAGS: [u8; 3] = [0; 3];
