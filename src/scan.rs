@@ -198,24 +198,40 @@ pub(crate) mod ssse3 {
         if S::NIBBLES.above_ascii { mask } else { mask ^ 0xffff }
     }
 
+    /// Any 16 bytes of it in a row keep the last ones of a block.
+    static LAST: [u8; 2 * BLOCK] = {
+        let mut last = [0; 2 * BLOCK];
+        let mut i = BLOCK;
+        while i < 2 * BLOCK {
+            last[i] = 0xff;
+            i += 1;
+        }
+        last
+    };
+
+    /// `bytes` is a block at least.
     #[target_feature(enable = "ssse3")]
     pub(crate) fn count<S: Set>(bytes: &[u8]) -> usize {
         let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let Some(last) = bytes.last_chunk() else { return count_by_table::<S>(bytes) };
         let mut total = 0;
+        // What is no whole block lies at the end of the last one.
+        let keep = LAST[rest.len()..].first_chunk::<BLOCK>().unwrap_or(&[0; BLOCK]);
+        // SAFETY: it has the 16 bytes that are read.
+        let keep = unsafe { _mm_loadu_si128(keep.as_ptr().cast()) };
+        let mut sums =
+            _mm_sub_epi8(_mm_setzero_si128(), _mm_and_si128(as_above_ascii::<S>(last), keep));
         // Each of the 16 sums has room for 255 blocks.
-        for blocks in blocks.chunks(255) {
-            let mut sums = _mm_setzero_si128();
+        for blocks in blocks.chunks(254) {
             for block in blocks {
                 sums = _mm_sub_epi8(sums, as_above_ascii::<S>(block));
             }
             let halves = _mm_sad_epu8(sums, _mm_setzero_si128());
             total += _mm_cvtsi128_si64(halves) as usize;
             total += _mm_cvtsi128_si64(_mm_unpackhi_epi64(halves, halves)) as usize;
+            sums = _mm_setzero_si128();
         }
-        if !S::NIBBLES.above_ascii {
-            total = blocks.len() * BLOCK - total;
-        }
-        total + count_by_table::<S>(rest)
+        if S::NIBBLES.above_ascii { total } else { bytes.len() - total }
     }
 }
 

@@ -17,8 +17,8 @@ use super::sys;
 
 /// Sizes are multiples of it, and so are addresses.
 const GRAIN: usize = 16;
-/// Blocks up to that size are small.
-const SMALL: usize = 1024;
+/// Blocks up to that size are small; buffers of 4 KB that Lua code makes are.
+const SMALL: usize = 4096 + 128;
 /// Small blocks are cut from pieces of that size.
 const PIECE: Layout = match Layout::from_size_align(32 * 1024, GRAIN) {
     Ok(layout) => layout,
@@ -240,7 +240,7 @@ mod tests {
         let mut size = 24;
         let mut block = take(&mut heap, size);
         unsafe { block.cast::<[u8; 24]>().write(*b"nothing gets lost at all") };
-        for to in [30, 33, 1024, 1025, 100_000, 2000, 1000, 24] {
+        for to in [30, 33, SMALL, SMALL + 1, 100_000, 5000, 1000, 24] {
             block = NonNull::new(unsafe { heap.resize(block, size, to) }).unwrap();
             size = to;
             assert_eq!(unsafe { block.cast::<[u8; 24]>().read() }, *b"nothing gets lost at all");
