@@ -119,9 +119,9 @@ POST 100000 800000 2 200
 --- config
     location = /t {
         content_by_lua_block {
-            local function curl(path)
+            local function curl(path, seconds)
                 local proc = require "ngx.pipe".spawn {
-                    "curl", "-sk", "--http2", "--max-time", "0.3", "--unix-socket", "$TEST_NGINX_HTML_DIR/h2.sock",
+                    "curl", "-sk", "--http2", "--max-time", seconds or "9", "--unix-socket", "$TEST_NGINX_HTML_DIR/h2.sock",
                     "-o", "$TEST_NGINX_HTML_DIR/answer", "-w", "%{http_version} %{http_code} %{redirect_url}",
                     "https://localhost" .. path,
                 }
@@ -130,7 +130,7 @@ POST 100000 800000 2 200
             ngx.say(curl("/exec"), io.open("$TEST_NGINX_HTML_DIR/answer"):read("*a"))
             ngx.say(curl("/redirect"))
             ngx.say(curl("/fail"))
-            curl("/wait")
+            curl("/wait", "0.5")
         }
     }
 --- request
