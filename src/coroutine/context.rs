@@ -419,16 +419,28 @@ impl RequestCtx {
         recycle::give(self, thread, max.unsigned_abs());
     }
 
-    /// The entry has ended normally: the next phase's may be the same.
+    /// The entry has ended normally: it serves a later phase that has Lua. Without one it is other requests' at once,
+    /// however long this one goes on.
     pub(super) fn end_entry(&self) {
-        const FOLLOWED: Phases =
-            Phases::of(&[Phase::ServerRewrite, Phase::Rewrite, Phase::Access, Phase::Precontent]);
-        if !FOLLOWED.contains(self.phase()) || self.debugs() {
+        if self.debugs() || !self.has_later_chunk() {
             self.release_entry();
         } else if let Some(co) = self.entry.take() {
             co.renew();
             self.spare.set(Some(co));
         }
+    }
+
+    fn has_later_chunk(&self) -> bool {
+        const ORDER: [Phase; 5] = [
+            Phase::ServerRewrite,
+            Phase::Rewrite,
+            Phase::Access,
+            Phase::Precontent,
+            Phase::Content,
+        ];
+        let conf = LocConf::of(self.request);
+        let mut later = ORDER.into_iter().skip_while(|phase| *phase != self.phase()).skip(1);
+        later.any(|phase| conf.chunk(phase).is_some())
     }
 
     /// Ends every coroutine of the request and cancels what they wait for.

@@ -147,3 +147,40 @@ flat
 [error]
 --- log_level: error
 --- timeout: 60
+
+
+
+=== a phase that no other Lua follows keeps nothing while its request goes on
+--- http_config
+    init_by_lua_block {
+        seen = {}
+        function note() seen[tostring(coroutine.running())] = true end
+    }
+--- config
+    location = /slow {
+        access_by_lua_block { note() }
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/plain;
+    }
+    location = /plain { return 200 "done"; }
+    location = /t {
+        content_by_lua_block {
+            local sockets = {}
+            for i = 1, 20 do
+                local socket = ngx.socket.tcp()
+                assert(socket:connect("127.0.0.1", ngx.var.server_port))
+                socket:send("GET /slow HTTP/1.0\r\n\r\n")
+                sockets[i] = socket
+            end
+            for i = 1, 20 do assert(sockets[i]:receive("*a"):find("done")) end
+            local count = 0
+            for _ in pairs(seen) do count = count + 1 end
+            ngx.say(count)
+        }
+    }
+--- request
+GET /t
+--- response_body
+1
+--- log_level: error
+--- no_error_log
+[error]
