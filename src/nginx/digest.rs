@@ -63,6 +63,7 @@ impl State for Md5State {
     }
 }
 
+#[inline(always)]
 pub(crate) fn md5(data: &[u8]) -> Md5 {
     let mut state = Md5State::start();
     state.finish(data, 0);
@@ -168,6 +169,7 @@ impl Sha1State {
     }
 }
 
+#[inline(always)]
 pub(crate) fn sha1(data: &[u8]) -> Sha1 {
     let mut state = Sha1State::start();
     state.finish(data, 0);
