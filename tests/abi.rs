@@ -26,11 +26,8 @@ const LATE: &[&str] = &[];
 /// Exported for releases of lua-resty-core newer than the installed one, or for direct callers.
 const BEYOND_THE_LIBRARY: &[&str] = &[
     "ngx_http_lua_ffi_decode_base64mime",
-    "ngx_http_lua_ffi_socket_tcp_get_ssl_ctx",
-    "ngx_http_lua_ffi_socket_tcp_get_ssl_pointer",
     "ngx_http_lua_ffi_socket_tcp_getfd",
     "ngx_http_lua_ffi_socket_tcp_hack_fd",
-    "ngx_http_lua_ffi_socket_tcp_settrustedstore",
 ];
 
 #[test]
@@ -64,17 +61,18 @@ fn resty_core_finds_what_it_looks_up() {
 #[test]
 fn every_export_has_a_caller() {
     let Some(symbols) = module_symbols() else { return };
-    let files = library_files();
-    if files.is_empty() {
+    let mut callers = library_files();
+    if callers.is_empty() {
         return;
     }
-    let known = names(&files, "");
+    callers.extend(own_declarations());
+    let known = names(&callers, "");
     let unknown = symbols.iter().filter(|name| {
         name.starts_with(PREFIX)
             && !known.contains(*name)
             && !BEYOND_THE_LIBRARY.contains(&name.as_str())
     });
-    none("exported, but lua-resty-core does not know it", unknown);
+    none("exported, but neither lua-resty-core nor Lua code of ours knows it", unknown);
 }
 
 /// The module was built from this source: a `fn` that the linker dropped would go unnoticed otherwise.
@@ -91,8 +89,8 @@ fn every_exported_function_of_the_source_is_in_the_module() {
 
 /// Counting parameters finds the slips that no compiler sees: the two sides share no header.
 #[test]
-fn parameters_agree_with_resty_core() {
-    let declared = declarations(&library_files());
+fn parameters_agree_with_their_declarations() {
+    let declared = declarations(&[library_files(), own_declarations()].concat());
     let bad: Vec<String> = source::exports()
         .into_iter()
         .filter_map(|(name, here)| {
@@ -100,7 +98,7 @@ fn parameters_agree_with_resty_core() {
             (here != there).then(|| format!("{name}: {here} parameters, declared with {there}"))
         })
         .collect();
-    none("does not fit lua-resty-core's declaration", bad.iter());
+    none("does not fit its declaration in Lua", bad.iter());
 }
 
 fn module_path() -> Option<PathBuf> {
@@ -155,6 +153,18 @@ fn lua_files(folder: &Path) -> Vec<String> {
         lines.collect::<Vec<_>>().join("\n")
     };
     files.filter_map(|file| fs::read_to_string(file).ok()).map(code).collect()
+}
+
+/// What the module's own Lua code declares.
+fn own_declarations() -> Vec<String> {
+    let files = source::code_below("src").into_iter();
+    files
+        .flat_map(|(_, code)| {
+            let parts = code.split("ffi.cdef[[").skip(1);
+            let declared = parts.filter_map(|part| part.split_once("]]"));
+            declared.map(|(inside, _)| format!("[[{inside}]]")).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// The exported names that stand behind `before` in the texts.

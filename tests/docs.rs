@@ -91,6 +91,12 @@ fn every_lua_function_has_its_entry() {
             bad.push(format!("{API} has no `### `{path}``"));
         }
     }
+    let mut seen = BTreeSet::new();
+    for name in read(API).lines().filter(|line| line.starts_with("### ")).flat_map(names) {
+        if !seen.insert(name.clone()) {
+            bad.push(format!("{API}: `{name}` stands twice"));
+        }
+    }
     for (path, symbols) in &entries {
         let backed = !symbols.is_empty() || registered.contains(path) || is_method(path);
         if !backed && !MADE_BY_SETUP.contains(&path.as_str()) {
@@ -276,8 +282,7 @@ fn entries() -> BTreeMap<String, Vec<String>> {
             here.clear();
         }
         if let Some(heading) = line.strip_prefix("### ") {
-            let names = heading.split('`').skip(1).step_by(2);
-            here = names.map(path).collect();
+            here = names(heading);
             for name in &here {
                 found.entry(name.clone()).or_default();
             }
@@ -297,6 +302,11 @@ fn entries() -> BTreeMap<String, Vec<String>> {
         }
     }
     found
+}
+
+/// What a heading names.
+fn names(heading: &str) -> Vec<String> {
+    heading.split('`').skip(1).step_by(2).map(path).collect()
 }
 
 /// `ngx.sleep` of `ngx.sleep(seconds)`, `ngx.var` of `ngx.var.NAME`.

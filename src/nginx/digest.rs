@@ -4,6 +4,8 @@
 //! Both libraries take streams of any pieces; what is digested here lies in one piece, so only whole
 //! blocks are handed to them, and the padding is ours: a third of the cost of a short text.
 #![allow(unsafe_code)]
+use hex_simd::{AsOut as _, AsciiCase};
+
 use super::sys;
 
 pub(crate) type Md5 = [u8; 16];
@@ -61,6 +63,7 @@ impl State for Md5State {
     }
 }
 
+#[inline(always)]
 pub(crate) fn md5(data: &[u8]) -> Md5 {
     let mut state = Md5State::start();
     state.finish(data, 0);
@@ -72,24 +75,10 @@ pub(crate) fn md5(data: &[u8]) -> Md5 {
     digest
 }
 
-/// Each byte in lower-case hexadecimal.
-static HEX: [[u8; 2]; 256] = {
-    let digits = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
-    }
-    pairs
-};
-
 /// In lower-case hexadecimal.
 pub(crate) fn md5_hex(data: &[u8]) -> [u8; 32] {
     let mut hex = [0; 32];
-    for (pair, byte) in hex.as_chunks_mut().0.iter_mut().zip(md5(data)) {
-        *pair = HEX[usize::from(byte)];
-    }
+    let _ = hex_simd::encode(&md5(data), hex.as_mut_slice().as_out(), AsciiCase::Lower);
     hex
 }
 
@@ -120,6 +109,7 @@ impl State for Sha1State {
             if blocks.len() == BLOCK {
                 sys::SHA1_Transform(state, data);
             } else {
+                // Two blocks at once take OpenSSL less than one after the other.
                 sys::SHA1_Update(state, data.cast(), blocks.len());
             }
         }
@@ -179,6 +169,7 @@ impl Sha1State {
     }
 }
 
+#[inline(always)]
 pub(crate) fn sha1(data: &[u8]) -> Sha1 {
     let mut state = Sha1State::start();
     state.finish(data, 0);

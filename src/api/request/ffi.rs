@@ -170,15 +170,16 @@ unsafe extern "C" fn ngx_http_lua_ffi_req_set_method(
     })
 }
 
-/// The length of the query string, which is room enough for what
-/// [`ngx_http_lua_ffi_req_get_uri_args`] decodes.
+/// The room that [`ngx_http_lua_ffi_req_get_uri_args`] decodes in. lua-resty-core lays its elements behind
+/// it.
 ///
 /// # Safety
 /// `r` is a live request.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_req_get_querystring_len(r: *mut ngx_http_request_t) -> usize {
     // SAFETY: the caller's contract.
-    unsafe { (*r).args.len }
+    let len = unsafe { (*r).args.len };
+    (len + args::MARGIN).next_multiple_of(align_of::<Pair>())
 }
 
 /// How many arguments the query string has at most.
@@ -209,7 +210,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_req_get_uri_args_count(
 /// of the length -1.
 ///
 /// # Safety
-/// `room` has as many bytes as the query string, and `pairs` room for `count` elements; `r` as in
+/// `room` has as many bytes as the query string and the margin, and `pairs` room for `count` elements; `r` as in
 /// [`ffi::request`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_req_get_uri_args(
@@ -229,7 +230,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_req_get_uri_args(
             unsafe {
                 let key = Str::of(key.decoded_in(&mut room));
                 let value = value.map_or(Str::TRUE, |v| Str::of(v.decoded_in(&mut room)));
-                pairs.add(written).write(Pair { key, value });
+                pairs.add(written).write_unaligned(Pair { key, value });
             }
             written += 1;
         }

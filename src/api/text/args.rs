@@ -7,8 +7,8 @@ use core::ffi::c_int;
 
 use super::escape::{self, Component};
 use super::query::Part;
-pub(crate) use super::query::{Pairs, separators};
-use super::rewrite::MARGIN;
+pub(crate) use super::query::{MARGIN, Pairs, separators};
+use super::rewrite;
 use crate::api::output::flatten::decimal;
 use crate::vm::{Error, Kind, Result, Stack};
 
@@ -71,11 +71,15 @@ impl Seen {
     /// Whether `key` is new for sure; it is seen from now on.
     #[inline(always)]
     fn is_new(&mut self, key: &[u8]) -> bool {
-        let mixed = match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-            (Some(first), Some(last)) => {
+        let mixed = match (key.first_chunk::<4>(), key.last_chunk::<4>(), key) {
+            (Some(first), Some(last), _) => {
                 u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
             }
-            _ => key.iter().fold(0, |mixed, byte| mixed << 8 | u64::from(*byte)),
+            (.., [first, .., last]) => {
+                u64::from(*first) | u64::from(key[key.len() / 2]) << 8 | u64::from(*last) << 16
+            }
+            (.., [byte]) => u64::from(*byte),
+            (.., []) => 0,
         };
         let hash = (mixed ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
         let (seen, bit) = (&mut self.0[(hash >> 6) as usize], 1 << (hash & 63));
@@ -85,6 +89,7 @@ impl Seen {
     }
 }
 
+#[inline(always)]
 fn push_value(stack: Stack, value: Option<Part<'_>>, scratch: &mut Vec<u8>) {
     match value {
         Some(value) => stack.push_bytes(value.decoded(scratch)),
@@ -122,25 +127,42 @@ pub(crate) fn encode_table(stack: Stack, index: c_int) -> Result<Vec<u8>> {
         }
         stack.pop(1);
     }
-    // Behind the last pair.
-    query.0.pop();
+    query.finish();
     Ok(query.0)
 }
 
 /// Pairs, each with an `&` behind it.
-struct Query(Vec<u8>);
+pub(super) struct Query(Vec<u8>);
 
 impl Query {
+    pub(super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Begins anew, with the memory there is if it is no more than `kept`.
+    #[inline]
+    pub(super) fn clear(&mut self, kept: usize) {
+        self.0.clear();
+        if self.0.capacity() > kept {
+            self.0 = Vec::new();
+        }
+    }
+
+    /// The whole, without the `&` behind the last pair.
+    #[inline]
+    pub(super) fn finish(&mut self) -> &[u8] {
+        self.0.pop();
+        &self.0
+    }
+
     /// Adds `key` with the value on top of the stack, which is of that kind. stack: [-0, +0, m]
     #[inline]
     fn add(&mut self, key: &[u8], stack: Stack, kind: Kind) -> Result<()> {
         match kind {
             Kind::String => self.put(key, stack.bytes(-1)),
             Kind::Number => {
-                let mut digits = [0; 11];
-                match whole(stack.number(-1).unwrap_or_default()) {
-                    Some(int) => self.put(key, Some(decimal(&mut digits, int))),
-                    None => self.put(key, stack.bytes(-1)),
+                if !self.put_whole(key, stack.number(-1).unwrap_or_default()) {
+                    self.put(key, stack.bytes(-1));
                 }
             }
             Kind::Boolean if stack.truth(-1) => self.put(key, None),
@@ -153,10 +175,21 @@ impl Query {
         Ok(())
     }
 
+    /// Whether `value` is a number that Lua writes with nothing but digits and a sign; adds it if so.
     #[inline]
-    fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
+    pub(super) fn put_whole(&mut self, key: &[u8], value: f64) -> bool {
+        let mut digits = [0; 11];
+        let whole = whole(value).map(|int| decimal(&mut digits, int));
+        if whole.is_some() {
+            self.put(key, whole);
+        }
+        whole.is_some()
+    }
+
+    #[inline]
+    pub(super) fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
         let out = &mut self.0;
-        out.reserve(3 * (key.len() + value.map_or(0, <[u8]>::len)) + 2 + MARGIN);
+        out.reserve(3 * (key.len() + value.map_or(0, <[u8]>::len)) + 2 + rewrite::MARGIN);
         // SAFETY: even if every byte is escaped there is room, for `=` and `&` as well.
         unsafe {
             let mut at = out.as_mut_ptr().add(out.len());

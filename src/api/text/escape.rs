@@ -3,6 +3,7 @@
 //! Most text has little to escape, so it is copied block by block and only the bytes that need it are
 //! looked at. No check of room: the callers know the length beforehand, as `escaped_len` tells it.
 #![allow(unsafe_code)]
+use core::ops::Range;
 use std::borrow::Cow;
 
 use super::rewrite::{MARGIN, Piece, Rewrite, pieces, rewrite, rewrite_roomy};
@@ -87,13 +88,13 @@ const PERCENT_ESCAPES: [Piece; 256] = {
     pieces
 };
 
-/// The value of a hexadecimal digit, 0xff for anything else.
-const DIGIT: [u8; 256] = {
-    let mut values = [0xff; 256];
+/// The value of a hexadecimal digit, and more than any byte for anything else.
+const DIGIT: [u16; 256] = {
+    let mut values = [0x100; 256];
     let mut value = 0;
     while value < 16 {
-        values[b"0123456789ABCDEF"[value] as usize] = value as u8;
-        values[b"0123456789abcdef"[value] as usize] = value as u8;
+        values[b"0123456789ABCDEF"[value] as usize] = value as u16;
+        values[b"0123456789abcdef"[value] as usize] = value as u16;
         value += 1;
     }
     values
@@ -159,49 +160,74 @@ impl Set for Percent {
 /// `out` has room for `text.len()` bytes, and is no part of `text`.
 #[inline]
 pub(super) unsafe fn unescape(text: &[u8], out: *mut u8) -> usize {
-    let mut rest = text;
+    // SAFETY: the caller's contract. Blocks are written where as much of the text is left to read.
+    unsafe { unescape_before(text, 0, out) }
+}
+
+/// How many bytes behind the text [`unescape_before`] may write.
+pub(super) const UNESCAPE_MARGIN: usize = BLOCK;
+
+/// As [`unescape`], for a text behind which more can be read, so that blocks are read to its end.
+///
+/// # Safety
+/// `out` has room for `text.len()` bytes, and if `behind` is not 0, for the margin. `behind` bytes can be
+/// read behind the text.
+#[inline(always)]
+pub(super) unsafe fn unescape_before(text: &[u8], behind: usize, out: *mut u8) -> usize {
+    let Range { start: mut next, end } = text.as_ptr_range();
     let mut at = out;
-    while let Some(block) = rest.first_chunk::<BLOCK>() {
-        let found = scan::mask::<Percent>(block).trailing_zeros() as usize;
-        // SAFETY: what was written is no longer than what was read, so the whole block fits.
-        unsafe {
-            at.cast::<[u8; BLOCK]>().write_unaligned(block.map(plus_to_space));
-            if found >= BLOCK {
-                at = at.add(BLOCK);
-                rest = &rest[BLOCK..];
+    // SAFETY: nothing is read behind `end` but the rest of a block, which the caller lets us. What was written
+    // is no longer than what was read, so a whole block fits, if need be into the margin.
+    unsafe {
+        while end.offset_from_unsigned(next) + behind >= BLOCK {
+            let block = next.cast::<[u8; BLOCK]>().read();
+            at.cast::<[u8; BLOCK]>().write(block.map(plus_to_space));
+            let found = scan::mask::<Percent>(&block);
+            let plain = if found == 0 { BLOCK } else { found.trailing_zeros() as usize };
+            let left = end.offset_from_unsigned(next);
+            if behind > 0 && plain >= left {
+                return at.add(left).offset_from_unsigned(out);
+            }
+            (next, at) = (next.add(plain), at.add(plain));
+            if found != 0 {
+                (next, at) = unescape_run(next, end, at);
+            }
+        }
+        while next < end {
+            if *next == b'%' {
+                (next, at) = unescape_run(next, end, at);
                 continue;
             }
-            at = at.add(found);
-            rest = &rest[found..];
-            // Escapes often come in a row.
-            while let [b'%', ..] = rest {
-                let (byte, len) = decode_first(rest);
-                at.write(byte);
-                at = at.add(1);
-                rest = &rest[len..];
-            }
+            at.write(PLAIN[usize::from(*next)]);
+            (next, at) = (next.add(1), at.add(1));
+        }
+        at.offset_from_unsigned(out)
+    }
+}
+
+/// Decodes the escapes that follow one after the other, as they often do, from the `%` at `first` on. Returns what is
+/// left to do, and where.
+///
+/// # Safety
+/// What is from `first` to `end` can be read, and written to `at`.
+#[inline(always)]
+unsafe fn unescape_run(first: *const u8, end: *const u8, at: *mut u8) -> (*const u8, *mut u8) {
+    let (mut next, mut at) = (first, at);
+    // SAFETY: the caller's contract.
+    unsafe {
+        let last = end.wrapping_sub(2);
+        while next < last {
+            let [b'%', high, low] = next.cast::<[u8; 3]>().read() else { break };
+            let Some(byte) = digits(high, low) else { break };
+            at.write(byte);
+            (next, at) = (next.add(3), at.add(1));
+        }
+        if next == first {
+            at.write(b'%');
+            (next, at) = (next.add(1), at.add(1));
         }
     }
-    // What is read and what is written keep their distance between two escapes: one index serves both.
-    let (mut next, mut skipped) = (0, 0);
-    while let Some(&byte) = rest.get(next) {
-        let byte = PLAIN[usize::from(byte)];
-        if byte == b'%' {
-            let (decoded, len) = decode_first(&rest[next..]);
-            // SAFETY: as above.
-            unsafe { at.add(next - skipped).write(decoded) };
-            skipped += len - 1;
-            next += len;
-            continue;
-        }
-        // SAFETY: as above.
-        unsafe { at.add(next - skipped).write(byte) };
-        next += 1;
-    }
-    // SAFETY: as above.
-    at = unsafe { at.add(next - skipped) };
-    // SAFETY: both point into the same room.
-    unsafe { at.offset_from_unsigned(out) }
+    (next, at)
 }
 
 /// Every byte as it is, but `+` as a space.
@@ -217,30 +243,14 @@ const PLAIN: &[u8; 256] = &{
 
 #[inline(always)]
 const fn plus_to_space(byte: u8) -> u8 {
-    if byte == b'+' { b' ' } else { byte }
+    byte - if byte == b'+' { b'+' - b' ' } else { 0 }
 }
 
-/// What a text that begins with `%` begins with, and how many bytes that takes.
+/// The byte that two hexadecimal digits stand for.
 #[inline(always)]
-fn decode_first(text: &[u8]) -> (u8, usize) {
-    if let [_, high, low, ..] = text {
-        let (high, low) = (DIGIT[usize::from(*high)], DIGIT[usize::from(*low)]);
-        // 0xff, the mark of no digit, has bits that no digit has.
-        if (high | low) < 16 {
-            return (high << 4 | low, 3);
-        }
-    }
-    (b'%', 1)
-}
-
-/// Appends `text` with its escapes decoded.
-pub(super) fn append_unescaped(out: &mut Vec<u8>, text: &[u8]) {
-    out.reserve(text.len());
-    // SAFETY: there is room for the text as it is.
-    unsafe {
-        let len = unescape(text, out.as_mut_ptr().add(out.len()));
-        out.set_len(out.len() + len);
-    }
+fn digits(high: u8, low: u8) -> Option<u8> {
+    let value = DIGIT[usize::from(high)] << 4 | DIGIT[usize::from(low)];
+    (value >> 8 == 0).then_some(value as u8)
 }
 
 #[cfg(test)]
@@ -256,8 +266,10 @@ mod tests {
     }
 
     fn unescaped(text: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        append_unescaped(&mut out, text);
+        let mut out = vec![0; text.len()];
+        // SAFETY: there is room for the text as it is.
+        let len = unsafe { unescape(text, out.as_mut_ptr()) };
+        out.truncate(len);
         out
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod args;
 mod base64;
 pub(crate) mod escape;
 mod ffi;
+pub(crate) mod front;
 #[cfg(test)]
 mod fuzz;
 pub(crate) mod lua;

@@ -1,6 +1,6 @@
 //! Query strings: `a=1&b&c=%20` as pairs of keys and values.
 //!
-//! Looks at a pair a block at a time, without going through its bytes, and decodes only parts in which
+//! Looks at a pair a window at a time, without going through its bytes, and decodes only parts in which
 //! something is escaped.
 #![allow(unsafe_code)]
 use super::escape;
@@ -10,12 +10,17 @@ use crate::scan::{self, BLOCK, Set};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part<'a> {
     raw: &'a [u8],
+    /// How much of the query string is behind it: a separator, if anything.
+    behind: usize,
     escaped: bool,
 }
 
+/// How much more than the query string's length is the room that its parts are decoded in.
+pub(crate) const MARGIN: usize = escape::UNESCAPE_MARGIN;
+
 impl<'a> Part<'a> {
     /// The decoded bytes: the part itself, or what `scratch` holds afterwards.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decoded<'b>(self, scratch: &'b mut Vec<u8>) -> &'b [u8]
     where
         'a: 'b,
@@ -24,26 +29,37 @@ impl<'a> Part<'a> {
             return self.raw;
         }
         scratch.clear();
-        escape::append_unescaped(scratch, self.raw);
-        scratch
+        scratch.reserve(self.raw.len() + MARGIN);
+        // SAFETY: there is that room.
+        unsafe { self.unescape(scratch.as_mut_ptr()) }
     }
 
     /// As [`Part::decoded`], for decoded bytes that must live on: they are written to `room`, which
-    /// moves on. A query string's length is room enough for all its parts.
+    /// moves on.
     ///
     /// # Safety
-    /// `room` has room for the part as it stands, and what it holds lives as long as `'a`.
+    /// `room` has room for the part as it stands and the margin, and what it holds lives as long as `'a`.
     #[inline]
     pub(crate) unsafe fn decoded_in(self, room: &mut *mut u8) -> &'a [u8] {
         if !self.escaped {
             return self.raw;
         }
-        let start = *room;
         // SAFETY: the caller's contract.
         unsafe {
-            let len = escape::unescape(self.raw, start);
-            *room = start.add(len);
-            core::slice::from_raw_parts(start, len)
+            let decoded = self.unescape(*room);
+            *room = room.add(decoded.len());
+            decoded
+        }
+    }
+
+    /// # Safety
+    /// `out` has room for the part as it stands and the margin, and lives as long as `'b`.
+    #[inline(always)]
+    unsafe fn unescape<'b>(self, out: *mut u8) -> &'b [u8] {
+        // SAFETY: the caller's contract; a separator is no digit.
+        unsafe {
+            let len = escape::unescape_before(self.raw, self.behind, out);
+            core::slice::from_raw_parts(out, len)
         }
     }
 }
@@ -52,14 +68,17 @@ impl<'a> Part<'a> {
 /// without a key are passed over.
 pub(crate) struct Pairs<'a> {
     query: &'a [u8],
-    /// Where the next pair begins; `None` behind the last one.
-    start: Option<usize>,
+    /// Where the next pair begins: at the end of the query or behind it if there is none.
+    start: usize,
     /// How many `&` may still come; 0 at the start: any number.
     limit: usize,
     truncated: bool,
-    /// The whole query, if it is shorter than a block.
-    short: [u8; BLOCK],
+    /// The whole query, if it is shorter than a window.
+    short: [u8; WINDOW],
 }
+
+/// As much is looked at in one go: most pairs are no longer.
+const WINDOW: usize = 2 * BLOCK;
 
 macro_rules! sets {
     ($($name:ident: $($byte:literal),+;)+) => {$(
@@ -76,11 +95,10 @@ sets! {
     Escaped: b'%', b'+';
 }
 
-/// The bounds of a pair, and which of its parts have something to decode.
-#[derive(Default)]
+/// Where a pair has its `=` and its end, and which of its parts have something to decode.
 struct Bounds {
     equals: Option<usize>,
-    separator: Option<usize>,
+    end: usize,
     key_escaped: bool,
     value_escaped: bool,
 }
@@ -89,8 +107,11 @@ impl<'a> Pairs<'a> {
     /// At most `max` pairs, those without a key included; 0: all of them.
     #[inline]
     pub(crate) fn of(query: &'a [u8], max: usize) -> Self {
-        let short = if query.len() < BLOCK { scan::last_block(query) } else { [0; BLOCK] };
-        Self { query, start: Some(0), limit: max, truncated: false, short }
+        let mut short = [0; WINDOW];
+        if query.len() < WINDOW {
+            short[..query.len()].copy_from_slice(query);
+        }
+        Self { query, start: 0, limit: max, truncated: false, short }
     }
 
     /// Whether the limit ended the iteration, be it that nothing follows the last `&`.
@@ -98,53 +119,56 @@ impl<'a> Pairs<'a> {
         self.truncated
     }
 
-    /// The block that holds what follows `at`, and how many bytes of it come before that.
+    /// The bits of the bytes of `S` in the window that begins at `at`: fewer than a window if the query ends
+    /// before.
     #[inline(always)]
-    fn block(&self, at: usize) -> (&[u8; BLOCK], usize) {
-        let last = self.query.len().saturating_sub(BLOCK);
+    fn marks<S: Set>(&self, at: usize) -> u32 {
+        let last = self.query.len().saturating_sub(WINDOW);
         let begin = at.min(last);
-        (self.query[begin..].first_chunk().unwrap_or(&self.short), at - begin)
+        let window: &[u8; WINDOW] = self.query[begin..].first_chunk().unwrap_or(&self.short);
+        let [low, high] = window.as_chunks::<BLOCK>().0 else { return 0 };
+        (scan::mask::<S>(low) | scan::mask::<S>(high) << BLOCK) >> (at - begin)
     }
 
     #[inline(always)]
     fn bounds(&self, start: usize) -> Bounds {
-        let mut bounds = Bounds::default();
-        let mut at = start;
-        while at < self.query.len() {
-            let (block, before) = self.block(at);
-            let separator = scan::mask::<Separator>(block) >> before;
-            // The bits of the bytes before the separator: all if there is none.
-            let inside = separator.wrapping_sub(1) & !separator;
-            let equals = (scan::mask::<Equals>(block) >> before) & inside;
-            let escaped = (scan::mask::<Escaped>(block) >> before) & inside;
-            let in_key = if bounds.equals.is_some() {
-                0
-            } else if equals == 0 {
-                u32::MAX
-            } else {
-                bounds.equals = Some(at + equals.trailing_zeros() as usize);
-                equals.wrapping_sub(1) & !equals
-            };
+        let mut bounds =
+            Bounds { equals: None, end: start, key_escaped: false, value_escaped: false };
+        loop {
+            let at = bounds.end;
+            let separators = self.marks::<Separator>(at);
+            // The bits of the bytes up to the separator: all if there is none.
+            let inside = separators ^ separators.wrapping_sub(1);
+            let escaped = self.marks::<Escaped>(at) & inside;
+            let mut in_key = 0;
+            if bounds.equals.is_none() {
+                let equals = self.marks::<Equals>(at) & inside;
+                in_key = equals ^ equals.wrapping_sub(1);
+                if equals != 0 {
+                    bounds.equals = Some(at + equals.trailing_zeros() as usize);
+                }
+            }
             bounds.key_escaped |= escaped & in_key != 0;
             bounds.value_escaped |= escaped & !in_key != 0;
-            if separator != 0 {
-                bounds.separator = Some(at + separator.trailing_zeros() as usize);
-                break;
+            if separators != 0 {
+                bounds.end = at + separators.trailing_zeros() as usize;
+                return bounds;
             }
-            at += BLOCK - before;
+            bounds.end = at + WINDOW;
+            if bounds.end >= self.query.len() {
+                bounds.end = self.query.len();
+                return bounds;
+            }
         }
-        bounds
     }
 
-    /// Counts the `&` at the end of a pair.
+    /// # Safety
+    /// `from` and `to` are places in the query, in this order.
     #[inline(always)]
-    fn pass(&mut self, separator: usize) {
-        if self.limit != 1 {
-            self.limit = self.limit.saturating_sub(1);
-            self.start = Some(separator + 1);
-        } else {
-            self.truncated = true;
-        }
+    unsafe fn part(&self, from: usize, to: usize, escaped: bool) -> Part<'a> {
+        // SAFETY: the caller's contract.
+        let raw = unsafe { self.query.get_unchecked(from..to) };
+        Part { raw, behind: self.query.len() - to, escaped }
     }
 }
 
@@ -153,20 +177,27 @@ impl<'a> Iterator for Pairs<'a> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some(start) = self.start.take() {
-            let bounds = self.bounds(start);
-            let end = bounds.separator.unwrap_or(self.query.len());
-            if let Some(at) = bounds.separator {
-                self.pass(at);
+        while self.start < self.query.len() {
+            let start = self.start;
+            let Bounds { equals, end, key_escaped, value_escaped } = self.bounds(start);
+            self.start = end + 1;
+            if end < self.query.len() {
+                if self.limit == 1 {
+                    self.truncated = true;
+                    self.start = self.query.len();
+                }
+                self.limit = self.limit.saturating_sub(1);
             }
-            let key = &self.query[start..bounds.equals.unwrap_or(end)];
-            if key.is_empty() {
+            let key_end = equals.unwrap_or(end);
+            if key_end == start {
                 continue;
             }
-            let value = bounds
-                .equals
-                .map(|at| Part { raw: &self.query[at + 1..end], escaped: bounds.value_escaped });
-            return Some((Part { raw: key, escaped: bounds.key_escaped }, value));
+            // SAFETY: the bounds lie within the query, in this order.
+            unsafe {
+                let key = self.part(start, key_end, key_escaped);
+                let value = equals.map(|at| self.part(at + 1, end, value_escaped));
+                return Some((key, value));
+            }
         }
         None
     }
@@ -175,7 +206,7 @@ impl<'a> Iterator for Pairs<'a> {
 /// How many `&` there are.
 #[inline]
 pub(crate) fn separators(query: &[u8]) -> usize {
-    scan::count::<Separator>(query)
+    memchr::memchr_iter(b'&', query).count()
 }
 
 #[cfg(test)]

@@ -176,31 +176,42 @@ true2
 --- config
     location = /t {
         content_by_lua_block {
-            local function task(name, seconds)
-                ngx.run_worker_thread("pool", "task", "sleep", seconds)
-                ngx.say(name)
+            local file = ngx.config.prefix() .. "html/"
+            local function task(name)
+                return select(2, ngx.run_worker_thread("pool", "task", name, file))
             end
-            local begun = ngx.now()
-            local slow = ngx.thread.spawn(task, "slow", 0.2)
-            local quick = ngx.thread.spawn(task, "quick", 0.1)
+            local slow = ngx.thread.spawn(task, "slow")
+            local quick = ngx.thread.spawn(task, "quick")
             ngx.sleep(0.01)
-            ngx.say("slept")
-            ngx.thread.wait(slow)
-            ngx.thread.wait(quick)
-            ngx.update_time()
-            ngx.say(ngx.now() - begun < 0.29)
+            io.open(file .. "slept", "w"):close()
+            ngx.say(ngx.thread.wait(slow))
+            ngx.say(ngx.thread.wait(quick))
         }
     }
 --- user_files
 >>> task.lua
-return { sleep = function (seconds) os.execute("sleep " .. seconds) end }
+local function appears(file)
+    for _ = 1, 1000 do
+        local made = io.open(file)
+        if made then made:close() return true end
+        os.execute("sleep 0.01")
+    end
+    return false
+end
+return {
+    -- The request slept meanwhile, or this would wait in vain; and so would the other.
+    quick = function (file)
+        local slept = appears(file .. "slept")
+        io.open(file .. "quick", "w"):close()
+        return slept
+    end,
+    slow = function (file) return appears(file .. "quick") end,
+}
 --- request
 GET /t
 --- response_body
-slept
-quick
-slow
-true
+truetrue
+truetrue
 --- no_error_log
 [error]
 

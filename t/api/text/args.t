@@ -73,6 +73,104 @@ bad argument #1 to '?' (table expected, got string)
 
 
 
+=== errors come from the line that calls
+--- config
+    location = /t {
+        content_by_lua_block {
+            local function message(f, ...) return select(2, pcall(f, ...)) end
+            ngx.say(message(function ()
+                local query = ngx.encode_args("a")
+                return query
+            end))
+            ngx.say(message(function () local query = ngx.encode_args({ a = print }) return query end))
+            ngx.say(message(function () local query = ngx.encode_args() return query end))
+        }
+    }
+--- request
+GET /t
+--- response_body
+content_by_lua(nginx.conf:40):4: bad argument #1 to 'encode_args' (table expected, got string)
+content_by_lua(nginx.conf:40):7: attempt to use function as query arg value
+content_by_lua(nginx.conf:40):8: expecting 1 argument but seen 0
+--- no_error_log
+[error]
+
+
+
+=== compiled, it says what it says when it is interpreted
+--- config
+    location = /t {
+        content_by_lua_block {
+            local function order(query)
+                local parts = {}
+                for part in query:gmatch("[^&]+") do parts[#parts + 1] = part end
+                table.sort(parts)
+                return table.concat(parts, "&")
+            end
+            local tables = {
+                { a = "x y", b = 1, c = true, d = false, e = { 1, "", true, false, 2.5 }, [""] = "&" },
+                { a = 1e15, b = -1, c = 0, d = -0.0, e = 2^31, f = 1/0, g = "é", h = {}, i = "=%" },
+                {}, { false }, { "x" }, { a = {}, b = false }, { a = { {} } }, { a = print }, { [true] = 1 },
+            }
+            local function all()
+                local results = {}
+                for i, args in ipairs(tables) do
+                    local ok, result = pcall(ngx.encode_args, args)
+                    results[i] = ok and order(result) or result
+                end
+                return table.concat(results, "\n")
+            end
+            jit.off()
+            local interpreted = all()
+            jit.on()
+            local differ = 0
+            for _ = 1, 500 do
+                if all() ~= interpreted then differ = differ + 1 end
+            end
+            ngx.say(differ)
+            ngx.say(interpreted)
+        }
+    }
+--- request
+GET /t
+--- response_body
+0
+=%26&a=x%20y&b=1&c&e&e=&e=1&e=2.5
+a=1e%2B15&b=-1&c=0&d=-0&e=2147483648&f=inf&g=%C3%A9&i=%3D%25
+
+attempt to use a non-string key in the "args" option table
+attempt to use a non-string key in the "args" option table
+
+attempt to use table as query arg value
+attempt to use function as query arg value
+attempt to use a non-string key in the "args" option table
+--- no_error_log
+[error]
+
+
+
+=== an error halfway leaves nothing to the next one
+--- config
+    location = /t {
+        content_by_lua_block {
+            local calls = 0
+            debug.sethook(function () calls = calls + 1 if calls == 40 then error("stop") end end, "l")
+            local ok = pcall(function ()
+                for _ = 1, 10 do local query = ngx.encode_args{ a = "secret", b = "secret", c = "secret" } end
+            end)
+            debug.sethook()
+            ngx.say(ok, " [", ngx.encode_args{}, "] [", ngx.encode_args{ d = false }, "] ", ngx.encode_args{ d = 1 })
+        }
+    }
+--- request
+GET /t
+--- response_body
+false [] [] d=1
+--- no_error_log
+[error]
+
+
+
 === query strings as tables
 --- config
     location = /t {
