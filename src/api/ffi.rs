@@ -110,6 +110,14 @@ impl Str {
     }
 }
 
+/// `ngx_http_lua_ffi_table_elt_t`
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Pair {
+    pub(crate) key: Str,
+    pub(crate) value: Str,
+}
+
 /// Why an exported call failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FfiError {

@@ -173,7 +173,7 @@ fn complete(vm: Vm, found: &Found) -> Result<(), String> {
     for (code, name) in [
         (PHASE_NAMES, c"=phase names"),
         (super::regex::front::CODE, c"=ngx.re"),
-        (super::text::front::CODE, c"=ngx.encode_args"),
+        (super::text::front::CODE, c"=query strings"),
         (WRITE_GUARD, c"=_G write guard"),
     ] {
         vm.compile_plain(stack, code, name)

@@ -1,22 +1,18 @@
 //! The C face of `ngx.req`, called by `resty.core.request` and `resty.core.misc`.
 #![allow(unsafe_code)]
 use core::ffi::c_int;
+use std::borrow::Cow;
 
 use super::MAX_HEADERS;
-use crate::api::ffi::{self, ErrOut, FfiError, Out, Rc, Str};
-use crate::api::text::args::{self, MAX_ARGS, Pairs};
+use crate::api::ffi::{self, ErrOut, FfiError, Out, Pair, Rc, Slot, Str};
+use crate::api::text::args::{self, MAX_ARGS, Padding, Pairs};
+use crate::api::text::front::{self, Arguments};
+use crate::nginx::body::Body;
 use crate::nginx::headers::Mode;
 use crate::nginx::headers::request::{self as headers, Case};
 use crate::nginx::method::Method;
 use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::{Request, debug};
-
-/// `ngx_http_lua_ffi_table_elt_t`
-#[repr(C)]
-struct Pair {
-    key: Str,
-    value: Str,
-}
 
 /// How many of `count` elements a caller gets who wants `max`: a negative number is `default`, 0 is
 /// all of them.
@@ -225,7 +221,8 @@ unsafe extern "C" fn ngx_http_lua_ffi_req_get_uri_args(
         let count = usize::try_from(count).unwrap_or(0);
         let mut room = room;
         let mut written = 0;
-        for (key, value) in Pairs::of(r.args(), 0).take(count) {
+        let mut padding = Padding::default();
+        for (key, value) in Pairs::of(r.args(), 0, &mut padding).take(count) {
             // SAFETY: the caller's contract; Lua copies the strings before it does anything else.
             unsafe {
                 let key = Str::of(key.decoded_in(&mut room));
@@ -235,6 +232,26 @@ unsafe extern "C" fn ngx_http_lua_ffi_req_get_uri_args(
             written += 1;
         }
         Ok(written as c_int)
+    })
+}
+
+/// Returns the number of arguments in the request's body, which Lua copies at once; something negative if the body does
+/// not lie in memory in one piece.
+///
+/// # Safety
+/// `r` as in [`ffi::request`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ngx_http_lua_ffi_args_of_body(
+    r: *mut ngx_http_request_t,
+    max: c_int,
+    out: Slot<Arguments>,
+) -> c_int {
+    ffi::call(None, || {
+        // SAFETY: the caller's contract.
+        match Body::of(unsafe { ffi::client_request(r) }?) {
+            Body::InMemory(Cow::Borrowed(body)) => Ok(front::parse(body, max, &out)),
+            _ => Err(Rc::Declined.into()),
+        }
     })
 }
 

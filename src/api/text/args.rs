@@ -7,7 +7,7 @@ use core::ffi::c_int;
 
 use super::escape::{self, Component};
 use super::query::Part;
-pub(crate) use super::query::{MARGIN, Pairs, separators};
+pub(crate) use super::query::{MARGIN, Padding, Pairs, separators};
 use super::rewrite;
 use crate::api::output::flatten::decimal;
 use crate::vm::{Error, Kind, Result, Stack};
@@ -27,7 +27,8 @@ pub(crate) fn push_table(stack: Stack, query: &[u8], max: c_int) -> bool {
     stack.new_table(0, room as c_int);
     let table = stack.top();
     let mut scratch = Vec::new();
-    let mut pairs = Pairs::of(query, max);
+    let mut padding = Padding::default();
+    let mut pairs = Pairs::of(query, max, &mut padding);
     let mut seen = Seen::default();
     for (key, value) in pairs.by_ref() {
         let key = key.decoded(&mut scratch);

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 use std::collections::BTreeMap;
 
-use super::args::{self, Pairs};
+use super::args::{self, Padding, Pairs};
 use super::base64::{self, Malformed};
 use super::escape::{self, with_escape_type};
 use super::sql;
@@ -86,7 +86,8 @@ fn plain_pairs(query: &[u8], max: usize) -> (Decoded, bool) {
 
 fn pairs(query: &[u8], max: usize) -> (Decoded, bool) {
     let mut scratch = Vec::new();
-    let mut pairs = Pairs::of(query, max);
+    let mut padding = Padding::default();
+    let mut pairs = Pairs::of(query, max, &mut padding);
     let mut decoded = Vec::new();
     for (key, value) in pairs.by_ref() {
         let key = key.decoded(&mut scratch).to_vec();

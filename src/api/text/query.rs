@@ -70,12 +70,16 @@ pub(crate) struct Pairs<'a> {
     query: &'a [u8],
     /// Where the next pair begins: at the end of the query or behind it if there is none.
     start: usize,
-    /// How many `&` may still come; 0 at the start: any number.
-    limit: usize,
+    /// How many pairs may still come.
+    left: usize,
     truncated: bool,
-    /// The whole query, if it is shorter than a window.
-    short: [u8; WINDOW],
+    /// What begins with the query, and holds a window at least.
+    padded: &'a [u8],
 }
+
+/// Where a query that is shorter than a window is made one.
+#[derive(Default)]
+pub(crate) struct Padding([u8; WINDOW]);
 
 /// As much is looked at in one go: most pairs are no longer.
 const WINDOW: usize = 2 * BLOCK;
@@ -106,12 +110,15 @@ struct Bounds {
 impl<'a> Pairs<'a> {
     /// At most `max` pairs, those without a key included; 0: all of them.
     #[inline]
-    pub(crate) fn of(query: &'a [u8], max: usize) -> Self {
-        let mut short = [0; WINDOW];
+    pub(crate) fn of(query: &'a [u8], max: usize, padding: &'a mut Padding) -> Self {
+        let mut padded = query;
         if query.len() < WINDOW {
-            short[..query.len()].copy_from_slice(query);
+            padding.0 = [0; WINDOW];
+            padding.0[..query.len()].copy_from_slice(query);
+            padded = &padding.0;
         }
-        Self { query, start: 0, limit: max, truncated: false, short }
+        let left = if max == 0 { usize::MAX } else { max };
+        Self { query, start: 0, left, truncated: false, padded }
     }
 
     /// Whether the limit ended the iteration, be it that nothing follows the last `&`.
@@ -119,46 +126,50 @@ impl<'a> Pairs<'a> {
         self.truncated
     }
 
-    /// The bits of the bytes of `S` in the window that begins at `at`: fewer than a window if the query ends
-    /// before.
+    /// A window in which the byte at `at` is, and which one of it that is.
     #[inline(always)]
-    fn marks<S: Set>(&self, at: usize) -> u32 {
-        let last = self.query.len().saturating_sub(WINDOW);
-        let begin = at.min(last);
-        let window: &[u8; WINDOW] = self.query[begin..].first_chunk().unwrap_or(&self.short);
-        let [low, high] = window.as_chunks::<BLOCK>().0 else { return 0 };
-        (scan::mask::<S>(low) | scan::mask::<S>(high) << BLOCK) >> (at - begin)
+    fn window(&self, at: usize) -> (&[u8; WINDOW], usize) {
+        let begin = at.min(self.padded.len() - WINDOW);
+        // SAFETY: a window that begins there is no longer than what is left.
+        (unsafe { &*self.padded.as_ptr().add(begin).cast() }, at - begin)
     }
 
     #[inline(always)]
     fn bounds(&self, start: usize) -> Bounds {
-        let mut bounds =
-            Bounds { equals: None, end: start, key_escaped: false, value_escaped: false };
-        loop {
-            let at = bounds.end;
-            let separators = self.marks::<Separator>(at);
-            // The bits of the bytes up to the separator: all if there is none.
-            let inside = separators ^ separators.wrapping_sub(1);
-            let escaped = self.marks::<Escaped>(at) & inside;
-            let mut in_key = 0;
-            if bounds.equals.is_none() {
-                let equals = self.marks::<Equals>(at) & inside;
-                in_key = equals ^ equals.wrapping_sub(1);
-                if equals != 0 {
-                    bounds.equals = Some(at + equals.trailing_zeros() as usize);
-                }
-            }
-            bounds.key_escaped |= escaped & in_key != 0;
-            bounds.value_escaped |= escaped & !in_key != 0;
-            if separators != 0 {
-                bounds.end = at + separators.trailing_zeros() as usize;
-                return bounds;
-            }
-            bounds.end = at + WINDOW;
-            if bounds.end >= self.query.len() {
-                bounds.end = self.query.len();
-                return bounds;
-            }
+        let (window, before) = self.window(start);
+        let separators = mask::<Separator>(window) >> before;
+        let end = if separators != 0 {
+            start + separators.trailing_zeros() as usize
+        } else if self.query.len() - start <= WINDOW {
+            self.query.len()
+        } else {
+            return self.bounds_of_long(start);
+        };
+        let inside = up_to_first(separators);
+        let equals = (mask::<Equals>(window) >> before) & inside;
+        let escaped = (mask::<Escaped>(window) >> before) & inside;
+        let in_key = up_to_first(equals);
+        Bounds {
+            equals: (equals != 0).then(|| start + equals.trailing_zeros() as usize),
+            end,
+            key_escaped: escaped & in_key != 0,
+            value_escaped: escaped & !in_key != 0,
+        }
+    }
+
+    /// The bounds of a pair that is longer than a window.
+    #[inline(never)]
+    fn bounds_of_long(&self, start: usize) -> Bounds {
+        let pair = &self.query[start..];
+        let pair = &pair[..memchr::memchr(b'&', pair).unwrap_or(pair.len())];
+        let equals = memchr::memchr(b'=', pair);
+        let (key, value) = pair.split_at(equals.unwrap_or(pair.len()));
+        let is_escaped = |part| memchr::memchr2(b'%', b'+', part).is_some();
+        Bounds {
+            equals: equals.map(|at| start + at),
+            end: start + pair.len(),
+            key_escaped: is_escaped(key),
+            value_escaped: is_escaped(value),
         }
     }
 
@@ -172,6 +183,19 @@ impl<'a> Pairs<'a> {
     }
 }
 
+/// Bit n says whether byte n is in the set.
+#[inline(always)]
+fn mask<S: Set>(window: &[u8; WINDOW]) -> u32 {
+    let [low, high] = window.as_chunks::<BLOCK>().0 else { return 0 };
+    scan::mask::<S>(low) | scan::mask::<S>(high) << BLOCK
+}
+
+/// The bits up to the lowest one of `mask`: all if it has none.
+#[inline(always)]
+fn up_to_first(mask: u32) -> u32 {
+    mask ^ mask.wrapping_sub(1)
+}
+
 impl<'a> Iterator for Pairs<'a> {
     type Item = (Part<'a>, Option<Part<'a>>);
 
@@ -181,12 +205,10 @@ impl<'a> Iterator for Pairs<'a> {
             let start = self.start;
             let Bounds { equals, end, key_escaped, value_escaped } = self.bounds(start);
             self.start = end + 1;
-            if end < self.query.len() {
-                if self.limit == 1 {
-                    self.truncated = true;
-                    self.start = self.query.len();
-                }
-                self.limit = self.limit.saturating_sub(1);
+            self.left -= 1;
+            if self.left == 0 {
+                self.truncated = end < self.query.len();
+                self.start = self.query.len();
             }
             let key_end = equals.unwrap_or(end);
             if key_end == start {
@@ -214,7 +236,8 @@ mod tests {
     use super::*;
 
     fn parsed(query: &str, max: usize) -> (String, bool) {
-        let mut pairs = Pairs::of(query.as_bytes(), max);
+        let mut padding = Padding::default();
+        let mut pairs = Pairs::of(query.as_bytes(), max, &mut padding);
         let mut scratch = Vec::new();
         let mut text = Vec::new();
         for (key, value) in pairs.by_ref() {

@@ -171,6 +171,102 @@ false [] [] d=1
 
 
 
+=== finalizers that need the same functions meanwhile
+--- config
+    location = /t {
+        content_by_lua_block {
+            local inner = 0
+            local function finalizer()
+                if ngx.encode_args{ inner = 1 } == "inner=1" and ngx.decode_args("inner=%31").inner == "1" then
+                    inner = inner + 1
+                end
+            end
+            local function garbage()
+                local proxy = newproxy(true)
+                getmetatable(proxy).__gc = finalizer
+            end
+            local args = {}
+            for i = 1, 30 do args["key" .. i] = ("%"):rep(i) end
+            local wrong = 0
+            collectgarbage("setpause", 0)
+            collectgarbage("setstepmul", 1000)
+            for i = 1, 1000 do
+                garbage()
+                args.number = i
+                local text = ngx.encode_args(args)
+                local back = ngx.decode_args(text)
+                for key, value in pairs(args) do
+                    if back[key] ~= tostring(value) then wrong = wrong + 1 end
+                end
+                if next(back, nil) == nil or back.inner then wrong = wrong + 1 end
+            end
+            ngx.say(wrong, " ", inner > 0)
+        }
+    }
+--- request
+GET /t
+--- response_body
+0 true
+--- no_error_log
+[error]
+
+
+
+=== decoding, compiled
+--- config
+    location = /t {
+        content_by_lua_block {
+            local texts = {
+                "", "a", "a=", "a=1&a=2&a", "&&=x&a=%41+b&", "k=" .. ("x%20"):rep(20), ("a&"):rep(150), "%00=%ff&b=%zz",
+            }
+            local function shown(text, ...)
+                local args, more = ngx.decode_args(text, ...)
+                local parts = {}
+                for key, value in pairs(args) do
+                    if type(value) == "table" then
+                        for i, v in ipairs(value) do value[i] = tostring(v) end
+                        value = #value .. table.concat(value, ",", 1, math.min(#value, 3))
+                    end
+                    parts[#parts + 1] = key .. ":" .. tostring(value)
+                end
+                table.sort(parts)
+                return table.concat(parts, " ") .. " " .. tostring(more)
+            end
+            local function all()
+                local results = {}
+                for i, text in ipairs(texts) do
+                    results[i] = shown(text) .. "|" .. shown(text, 2) .. "|" .. shown(text, 0) .. "|" .. shown(text, -1)
+                end
+                return table.concat(results, "\n")
+            end
+            jit.off()
+            local interpreted = all()
+            jit.on()
+            local differ = 0
+            for _ = 1, 300 do
+                if all() ~= interpreted then differ = differ + 1 end
+            end
+            ngx.say(differ)
+            ngx.say((interpreted:gsub("x ", "."):gsub("%z", "0"):gsub("\255", "255")))
+        }
+    }
+--- request
+GET /t
+--- response_body
+0
+ nil| nil| nil| nil
+a:true nil|a:true nil|a:true nil|a:true nil
+a: nil|a: nil|a: nil|a: nil
+a:31,2,true nil|a:21,2 truncated|a:31,2,true nil|a:31,2,true nil
+a:A b nil| truncated|a:A b nil|a:A b nil
+k:.................... nil|k:.................... nil|k:.................... nil|k:.................... nil
+a:100true,true,true truncated|a:2true,true truncated|a:150true,true,true nil|a:150true,true,true nil
+0:255 b:%zz nil|0:255 b:%zz nil|0:255 b:%zz nil|0:255 b:%zz nil
+--- no_error_log
+[error]
+
+
+
 === query strings as tables
 --- config
     location = /t {
