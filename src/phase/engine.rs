@@ -144,7 +144,7 @@ pub(super) fn start(
     drive: fn(&RequestCtx),
 ) -> Result<Run, Outcome> {
     let r = ctx.request;
-    let entry = ctx.start(phase, drive, |stack| load::push(r, ctx.vm, chunk, stack))?;
+    let entry = ctx.start(phase, drive, |stack| load::push(r, &ctx.vm, chunk, stack))?;
     if !abort::watch(r) {
         return Err(Outcome::Abort);
     }

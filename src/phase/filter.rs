@@ -42,7 +42,7 @@ fn filter_headers(r: Request) -> ngx_int_t {
     let Some(chunk) = conf.chunk(Phase::HeaderFilter) else { return filter::next_header(r) };
     let Ok(ctx) = direct::context(r) else { return sys::ERROR };
     let exit_before = ctx.exit_code().unwrap_or_default();
-    if direct::run(ctx, Phase::HeaderFilter, chunk, |_| 0, |_| ()).is_err() {
+    if direct::run(ctx, Phase::HeaderFilter, chunk, |_| 0, |_, _| ()).is_err() {
         return sys::ERROR;
     }
     let exit = ctx.exit_code().unwrap_or_default() as ngx_int_t;
@@ -91,9 +91,11 @@ fn filter_body(r: Request, chain: *mut ngx_chain_t) -> ngx_int_t {
     let mut out = core::ptr::null_mut();
     let mut failed = false;
     if body.begin() {
-        let code = direct::run(ctx, Phase::BodyFilter, chunk, |_| 0, |stack| stack.integer(-1));
+        let code =
+            direct::run(ctx, Phase::BodyFilter, chunk, |_| 0, |stack, code| stack.integer(code));
         out = body.end(r);
-        failed = code.map_or(true, |code| code == sys::ERROR || code >= SPECIAL_RESPONSE);
+        failed = code
+            .map_or(true, |code| code.is_some_and(|c| c == sys::ERROR || c >= SPECIAL_RESPONSE));
         if failed {
             out = core::ptr::null_mut();
         } else if !out.is_null() && ctx.output.hold(out) {
