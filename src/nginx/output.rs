@@ -372,11 +372,13 @@ impl Output {
         result
     }
 
-    /// Whether `chain`, which the body filter is about to hand on, is held back.
+    /// Whether what the body filter sees is a write that more may follow before the run ends.
+    pub(crate) fn is_corked(&self) -> bool {
+        self.corked.get()
+    }
+
+    /// Holds back what the body filter makes of such a write, on links of its own; `false` if enough is held.
     pub(crate) fn hold(&self, chain: *mut ngx_chain_t) -> bool {
-        if !self.corked.get() {
-            return false;
-        }
         let mut end = self.held.as_ptr();
         unsafe {
             for _ in 0..MAX_HELD {

@@ -6,8 +6,9 @@
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::direct;
-use crate::conf::LocConf;
+use crate::conf::{Chunk, LocConf};
 use crate::coroutine::RequestCtx;
+use crate::nginx::filtered::{NoMemory, Part};
 use crate::nginx::log::Text;
 use crate::nginx::sys::{self, ngx_chain_t, ngx_http_request_t, ngx_int_t};
 use crate::nginx::{Phase, Request, debug, filter, guard};
@@ -73,52 +74,60 @@ fn filter_body(r: Request, chain: *mut ngx_chain_t) -> ngx_int_t {
         return filter::next_body(r, chain);
     };
     let Ok(ctx) = direct::context(r) else { return sys::ERROR };
-    let body = &ctx.body;
-    if body.take_in(r, chain).is_err() {
-        return sys::ERROR;
-    }
+    filter_part(ctx, chunk, chain).unwrap_or(sys::ERROR)
+}
+
+fn filter_part(
+    ctx: &RequestCtx,
+    chunk: &Chunk,
+    chain: *mut ngx_chain_t,
+) -> Result<ngx_int_t, NoMemory> {
+    let (r, body) = (ctx.request, &ctx.body);
+    let mut chain = body.admit(chain);
     if body.is_blocked(r) {
         // Lua would pile up data that the client does not take: what it left goes out first.
-        let code = hand_on(ctx, core::ptr::null_mut());
+        body.put_off(r, chain)?;
+        chain = core::ptr::null_mut();
+        let code = hand_on(ctx, Part::NONE)?;
         if code == sys::ERROR {
-            return code;
+            return Ok(code);
         }
         if code != sys::OK && body.is_blocked(r) {
             debug!(r.log(), "waiting body filter busy buffer to be sent");
-            return sys::AGAIN;
+            return Ok(sys::AGAIN);
         }
     }
-    let mut out = core::ptr::null_mut();
-    let mut failed = false;
-    if body.begin() {
-        let code =
-            direct::run(ctx, Phase::BodyFilter, chunk, |_| 0, |stack, code| stack.integer(code));
-        out = body.end(r);
-        failed = code
-            .map_or(true, |code| code.is_some_and(|c| c == sys::ERROR || c >= SPECIAL_RESPONSE));
-        if failed {
-            out = core::ptr::null_mut();
-        } else if !out.is_null() && ctx.output.hold(out) {
-            return sys::OK;
+    if !body.begin(r, chain)? {
+        return hand_on(ctx, Part::of(ctx.output.release(core::ptr::null_mut())));
+    }
+    let code = direct::run(ctx, Phase::BodyFilter, chunk, |_| 0, |stack, code| stack.integer(code));
+    let mut out = body.end(r);
+    let failed =
+        code.map_or(true, |code| code.is_some_and(|c| c == sys::ERROR || c >= SPECIAL_RESPONSE));
+    if failed {
+        out = Part::NONE;
+    } else if !out.chain.is_null() && ctx.output.is_corked() {
+        out = Part::of(body.keep(r, out)?);
+        if ctx.output.hold(out.chain) {
+            return Ok(sys::OK);
         }
-        out = ctx.output.release(out);
-        if out.is_null() {
-            // Lua took everything: to the filters behind ours this call would mean something else.
-            return if failed { sys::ERROR } else { sys::OK };
-        }
+    }
+    out.chain = ctx.output.release(out.chain);
+    let code = if out.chain.is_null() {
+        // Lua took everything: to the filters behind ours this call would mean something else.
+        sys::OK
     } else {
-        out = ctx.output.release(out);
-    }
-    let code = hand_on(ctx, out);
-    if failed { sys::ERROR } else { code }
+        hand_on(ctx, out)?
+    };
+    Ok(if failed { sys::ERROR } else { code })
 }
 
-fn hand_on(ctx: &RequestCtx, out: *mut ngx_chain_t) -> ngx_int_t {
-    let code = filter::next_body(ctx.request, out);
+fn hand_on(ctx: &RequestCtx, part: Part) -> Result<ngx_int_t, NoMemory> {
+    let code = filter::next_body(ctx.request, part.chain);
     if code != sys::ERROR {
-        ctx.body.sent(ctx.request, out);
+        ctx.body.sent(ctx.request, part)?;
     }
-    code
+    Ok(code)
 }
 
 const SPECIAL_RESPONSE: ngx_int_t = sys::NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t;
