@@ -48,6 +48,16 @@ pub(crate) struct Options {
     pub(crate) send_at: usize,
 }
 
+impl Options {
+    /// Where the configuration has not been read to its end.
+    pub(crate) const UNSET: Self = Self {
+        http10_buffering: false,
+        use_default_type: false,
+        sends_each_write: false,
+        send_at: SEND_AT,
+    };
+}
+
 /// Why nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
