@@ -27,7 +27,19 @@ impl Tag {
 
 /// A link with an empty buffer of at least `size` bytes, from `free` if there is one; `None` when there
 /// is no memory. A buffer of no size carries nothing but marks.
+#[inline]
 pub(super) fn take(
+    r: Request,
+    free: &Cell<*mut ngx_chain_t>,
+    size: usize,
+    tag: Tag,
+) -> Option<*mut ngx_chain_t> {
+    let used = if free.get().is_null() { None } else { take_free(r, free, size, tag) };
+    used.or_else(|| new(r, size, tag))
+}
+
+#[inline(never)]
+fn take_free(
     r: Request,
     free: &Cell<*mut ngx_chain_t>,
     size: usize,
@@ -54,7 +66,7 @@ pub(super) fn take(
             from = &raw mut (*link).next;
         }
     }
-    new(r, size, tag)
+    None
 }
 
 /// A link with a buffer, and the buffer's memory, in one allocation.

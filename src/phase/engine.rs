@@ -137,6 +137,7 @@ fn handler_name(phase: Phase) -> &'static str {
 }
 
 /// Starts `chunk` in a coroutine of its own and runs it, and what it leaves ready, as far as it goes.
+#[inline(always)]
 pub(super) fn start(
     ctx: &RequestCtx,
     phase: Phase,
