@@ -148,17 +148,18 @@ impl FilteredBody {
     /// Frees what the client has taken of `part`, up to the first buffer that it has not.
     unsafe fn drop_taken(&self, r: Request, part: &mut Part) {
         unsafe {
-            while !part.chain.is_null() && is_taken((*part.chain).buf) {
+            while part.chain != part.lent && chain::is_taken((*part.chain).buf) {
                 let link = part.chain;
                 part.chain = (*link).next;
-                if link == part.lent {
-                    part.lent = part.chain;
-                } else if (*(*link).buf).tag == Tag::BodyFilter.as_ptr() {
-                    (*link).next = self.free.replace(link);
-                } else {
-                    free_link(r, link);
-                }
+                chain::put_away(r, &self.free, link, Tag::BodyFilter);
             }
+            if part.chain != part.lent {
+                return;
+            }
+            while !part.lent.is_null() && chain::is_taken((*part.lent).buf) {
+                part.lent = (*part.lent).next;
+            }
+            part.chain = part.lent;
         }
     }
 
@@ -231,7 +232,7 @@ impl FilteredBody {
                 unsafe {
                     (*b).set_last_buf(0);
                     (*b).set_last_in_chain(0);
-                    if (*b).last == (*b).pos && !in_memory(b) {
+                    if (*b).last == (*b).pos && !chain::in_memory(b) {
                         // Without a mark and data it would be refused as a bug.
                         (*b).set_sync(1);
                     }
@@ -277,23 +278,12 @@ unsafe fn end_body(r: Request, b: *mut ngx_buf_t) {
     unsafe { if r.is_main() { (*b).set_last_buf(1) } else { (*b).set_last_in_chain(1) } }
 }
 
-fn in_memory(b: *mut ngx_buf_t) -> bool {
-    // SAFETY: see above.
-    unsafe { (*b).temporary() != 0 || (*b).memory() != 0 || (*b).mmap() != 0 }
-}
-
 fn consume(b: *mut ngx_buf_t) {
     // SAFETY: see above.
     unsafe {
         (*b).pos = (*b).last;
         (*b).file_pos = (*b).file_last;
     }
-}
-
-/// Whether nothing of the buffer is left.
-fn is_taken(b: *mut ngx_buf_t) -> bool {
-    // SAFETY: see above.
-    unsafe { if in_memory(b) { (*b).pos == (*b).last } else { (*b).file_pos == (*b).file_last } }
 }
 
 /// # Safety
@@ -325,7 +315,7 @@ unsafe fn add_copy(
 /// Gives the links of `chain` back to the request's pool.
 ///
 /// # Safety
-/// As [`free_link`].
+/// As [`chain::free_link`].
 unsafe fn free_links(r: Request, chain: *mut ngx_chain_t) {
     let mut rest = chain;
     // SAFETY: the caller's contract.
@@ -333,20 +323,7 @@ unsafe fn free_links(r: Request, chain: *mut ngx_chain_t) {
         while !rest.is_null() {
             let link = rest;
             rest = (*link).next;
-            free_link(r, link);
+            chain::free_link(r, link);
         }
-    }
-}
-
-/// Gives a link back to the request's pool.
-///
-/// # Safety
-/// It came from there, and nobody uses it any more.
-unsafe fn free_link(r: Request, link: *mut ngx_chain_t) {
-    // SAFETY: the caller's contract; as nginx's macro `ngx_free_chain` does.
-    unsafe {
-        let pool = r.pool().as_ptr();
-        (*link).next = (*pool).chain;
-        (*pool).chain = link;
     }
 }

@@ -106,7 +106,7 @@ pub(super) fn run<T>(
             }
         }
     };
-    if !is_idle || !matches!(result, Ok(None)) {
+    if ground.top != top || !matches!(result, Ok(None)) {
         stack.set_top(top);
     }
     BUSY.0.set(was_busy);

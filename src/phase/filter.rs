@@ -31,16 +31,21 @@ pub(crate) fn install(header: bool, body: bool) {
 unsafe extern "C" fn on_headers(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: [request-alive]: nginx filters the responses of live requests only.
     let Some(r) = (unsafe { Request::from_raw(r) }) else { return sys::ERROR };
-    guard(sys::ERROR, || filter_headers(r))
-}
-
-fn filter_headers(r: Request) -> ngx_int_t {
-    debug!(r.log(), "lua header filter for user lua code, uri \"{}\"", Text(r.uri()));
     let conf = LocConf::of(r);
     if conf.chunk(Phase::BodyFilter).is_some() {
         filter::need_in_memory(r);
     }
-    let Some(chunk) = conf.chunk(Phase::HeaderFilter) else { return filter::next_header(r) };
+    let chunk = conf.chunk(Phase::HeaderFilter);
+    if chunk.is_none() && !r.log().debugs() {
+        return filter::next_header(r);
+    }
+    guard(sys::ERROR, || filter_headers(r, chunk))
+}
+
+#[inline(never)]
+fn filter_headers(r: Request, chunk: Option<&Chunk>) -> ngx_int_t {
+    debug!(r.log(), "lua header filter for user lua code, uri \"{}\"", Text(r.uri()));
+    let Some(chunk) = chunk else { return filter::next_header(r) };
     let Ok(ctx) = direct::context(r) else { return sys::ERROR };
     let exit_before = ctx.exit_code().unwrap_or_default();
     if direct::run(ctx, Phase::HeaderFilter, chunk, |_| 0, |_, _| ()).is_err() {
@@ -85,35 +90,30 @@ fn filter_part(
     let (r, body) = (ctx.request, &ctx.body);
     let mut chain = body.admit(chain);
     if body.is_blocked(r) {
-        // Lua would pile up data that the client does not take: what it left goes out first.
-        body.put_off(r, chain)?;
-        chain = core::ptr::null_mut();
-        let code = hand_on(ctx, Part::NONE)?;
-        if code == sys::ERROR {
+        if let Some(code) = wait(ctx, chain)? {
             return Ok(code);
         }
-        if code != sys::OK && body.is_blocked(r) {
-            debug!(r.log(), "waiting body filter busy buffer to be sent");
-            return Ok(sys::AGAIN);
-        }
+        chain = core::ptr::null_mut();
     }
-    if !body.begin(r, chain)? {
-        return hand_on(ctx, Part::of(ctx.output.release(core::ptr::null_mut())));
-    }
-    let code = direct::run(ctx, Phase::BodyFilter, chunk, |_| 0, |stack, code| stack.integer(code));
-    let mut out = body.end(r);
-    let failed =
-        code.map_or(true, |code| code.is_some_and(|c| c == sys::ERROR || c >= SPECIAL_RESPONSE));
-    if failed {
-        out = Part::NONE;
-    } else if !out.chain.is_null() && ctx.output.is_corked() {
-        out = Part::of(body.keep(r, out)?);
-        if ctx.output.hold(out.chain) {
-            return Ok(sys::OK);
+    let (mut out, mut failed) = (Part::NONE, false);
+    let has_part = body.begin(r, chain)?;
+    if has_part {
+        let code =
+            direct::run(ctx, Phase::BodyFilter, chunk, |_| 0, |stack, code| stack.integer(code));
+        out = body.end(r);
+        failed = code
+            .map_or(true, |code| code.is_some_and(|c| c == sys::ERROR || c >= SPECIAL_RESPONSE));
+        if failed {
+            out = Part::NONE;
+        } else if !out.chain.is_null() && ctx.output.is_corked() {
+            out = Part::of(body.keep(r, out)?);
+            if ctx.output.hold(out.chain) {
+                return Ok(sys::OK);
+            }
         }
     }
     out.chain = ctx.output.release(out.chain);
-    let code = if out.chain.is_null() {
+    let code = if has_part && out.chain.is_null() {
         // Lua took everything: to the filters behind ours this call would mean something else.
         sys::OK
     } else {
@@ -122,6 +122,24 @@ fn filter_part(
     Ok(if failed { sys::ERROR } else { code })
 }
 
+/// Lua would pile up data that the client does not take: what it left goes out first. The code to return if that
+/// has to go on later.
+#[cold]
+fn wait(ctx: &RequestCtx, chain: *mut ngx_chain_t) -> Result<Option<ngx_int_t>, NoMemory> {
+    let (r, body) = (ctx.request, &ctx.body);
+    body.put_off(r, chain)?;
+    let code = hand_on(ctx, Part::NONE)?;
+    if code == sys::ERROR {
+        return Ok(Some(code));
+    }
+    if code != sys::OK && body.is_blocked(r) {
+        debug!(r.log(), "waiting body filter busy buffer to be sent");
+        return Ok(Some(sys::AGAIN));
+    }
+    Ok(None)
+}
+
+#[inline(always)]
 fn hand_on(ctx: &RequestCtx, part: Part) -> Result<ngx_int_t, NoMemory> {
     let code = filter::next_body(ctx.request, part.chain);
     if code != sys::ERROR {
