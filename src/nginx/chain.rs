@@ -70,7 +70,6 @@ fn take_free(
 }
 
 /// A link with a buffer, and the buffer's memory, in one allocation.
-#[inline(never)]
 fn new(r: Request, size: usize, tag: Tag) -> Option<*mut ngx_chain_t> {
     #[repr(C)]
     struct Buffer {

@@ -281,6 +281,11 @@ impl Output {
         Mark { link, end, pending: self.pending.get() }
     }
 
+    /// Whether something was written since `mark`.
+    pub(crate) fn has_grown_since(&self, mark: &Mark) -> bool {
+        self.pending.get() != mark.pending
+    }
+
     /// Takes back what was written since `mark`.
     pub(crate) fn take_back(&self, mark: Mark) {
         unsafe {

@@ -115,7 +115,7 @@ fn write<const LINE: bool>(call: &Call<'_>) -> Result<i32> {
         output.take_back(mark);
         return Err(error);
     }
-    if output.mark() == mark {
+    if !output.has_grown_since(&mark) {
         output.send_headers(r)?;
         return Ok(DONE);
     }
