@@ -19,7 +19,7 @@ pub(crate) use tls::TlsConf;
 
 use crate::nginx::config::{ConfLevel, Config};
 use crate::nginx::log_tap::Tap;
-use crate::nginx::output::{Options, SEND_AT};
+use crate::nginx::output::Options;
 use crate::nginx::pcre::{Limits, Matcher};
 use crate::nginx::script::Arguments;
 use crate::nginx::shm::Zones;
@@ -271,8 +271,8 @@ pub(crate) struct LocConf {
     pub(crate) socket: SocketConf,
     #[cfg(ngx_feature = "http_ssl")]
     pub(crate) tls: TlsConf,
-    /// So much of the response is collected before it is sent.
-    pub(crate) send_at: usize,
+    /// What of these settings concerns responses.
+    pub(crate) output: Options,
     chunks: [ChunkSlot; Phase::SLOTS],
 }
 
@@ -293,7 +293,7 @@ impl LocConf {
             socket: SocketConf::UNSET,
             #[cfg(ngx_feature = "http_ssl")]
             tls: TlsConf::new(),
-            send_at: SEND_AT,
+            output: Options::UNSET,
             chunks: [None; Phase::SLOTS],
         }
     }
@@ -322,6 +322,9 @@ impl LocConf {
         inherit(&mut self.transform_underscores, outer.transform_underscores, 1);
         inherit(&mut self.need_request_body, outer.need_request_body, 0);
         inherit(&mut self.yieldable_require, outer.yieldable_require, 0);
+        self.output.http10_buffering = self.http10_buffering != 0;
+        self.output.use_default_type = self.use_default_type != 0;
+        self.output.sends_each_write = self.chunk(Phase::BodyFilter).is_some();
     }
 
     /// Fills in what no directive of the `http` level has set, once everything has been inherited from it: Lua
@@ -351,15 +354,6 @@ impl LocConf {
     pub(crate) fn system_resolver(&self) -> Option<&'static SystemResolver> {
         self.system_resolver.flatten()
     }
-
-    pub(crate) fn output_options(&self) -> Options {
-        Options {
-            http10_buffering: self.http10_buffering != 0,
-            use_default_type: self.use_default_type != 0,
-            sends_each_write: self.chunk(Phase::BodyFilter).is_some(),
-            send_at: self.send_at,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -374,5 +368,6 @@ mod tests {
         inner.code_cache = 1;
         inner.inherit(&outer);
         assert_eq!((inner.use_default_type, inner.code_cache, inner.http10_buffering), (0, 1, 1));
+        assert_eq!((inner.output.use_default_type, inner.output.http10_buffering), (false, true));
     }
 }

@@ -112,11 +112,10 @@ impl RequestCtx {
 
     /// A context for `r`, whose Lua code runs in `vm`.
     pub(crate) fn create<'a>(r: Request, vm: Vm) -> Option<&'a Self> {
-        let options = LocConf::of(r).output_options();
         let ctx = r.pool().place(Self {
             request: r,
             vm,
-            output: Output::new(options),
+            output: Output::new(LocConf::of(r).output),
             body_wait: Cell::new(BodyWait::Nobody),
             body: FilteredBody::new(),
             set_args: Cell::new(Values::NONE),
@@ -243,6 +242,7 @@ impl RequestCtx {
 
     /// Begins a phase: what an earlier one left is dropped, and an entry coroutine made, whose stack
     /// `push` puts the chunk on.
+    #[inline(always)]
     pub(crate) fn start<E>(
         &self,
         phase: Phase,
@@ -253,7 +253,7 @@ impl RequestCtx {
             self.drop_coroutines();
         }
         self.debugs.set(self.log().debugs());
-        self.output.configure(LocConf::of(self.request).output_options());
+        self.output.configure(LocConf::of(self.request).output);
         self.leave.set(None);
         self.asked.set(Ask::Wait);
         self.phase.set(phase);

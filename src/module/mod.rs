@@ -80,7 +80,7 @@ unsafe extern "C" fn merge_loc_conf(
         unsafe { (Config::from_raw(cf), &*outer.cast::<LocConf>(), &mut *inner.cast::<LocConf>()) };
     inner.inherit(outer);
     // nginx's core module comes first: its settings of this level are complete.
-    inner.send_at = send_at(cf.postpone_output());
+    inner.output.send_at = send_at(cf.postpone_output());
     if let Some(tap) = &MainConf::being_read(cf).tap {
         tap.note(cf.error_log());
     }

@@ -27,7 +27,19 @@ impl Tag {
 
 /// A link with an empty buffer of at least `size` bytes, from `free` if there is one; `None` when there
 /// is no memory. A buffer of no size carries nothing but marks.
+#[inline]
 pub(super) fn take(
+    r: Request,
+    free: &Cell<*mut ngx_chain_t>,
+    size: usize,
+    tag: Tag,
+) -> Option<*mut ngx_chain_t> {
+    let used = if free.get().is_null() { None } else { take_free(r, free, size, tag) };
+    used.or_else(|| new(r, size, tag))
+}
+
+#[inline(never)]
+fn take_free(
     r: Request,
     free: &Cell<*mut ngx_chain_t>,
     size: usize,
@@ -54,11 +66,10 @@ pub(super) fn take(
             from = &raw mut (*link).next;
         }
     }
-    new(r, size, tag)
+    None
 }
 
 /// A link with a buffer, and the buffer's memory, in one allocation.
-#[inline(never)]
 fn new(r: Request, size: usize, tag: Tag) -> Option<*mut ngx_chain_t> {
     #[repr(C)]
     struct Buffer {
@@ -99,7 +110,8 @@ unsafe fn prepare(b: *mut ngx_buf_t, start: *mut u8, end: *mut u8, tag: Tag, hol
     }
 }
 
-/// Sorts `sent`, and what was `busy` before, into what the client has still to take and what is `free`.
+/// Sorts `sent`, and what was `busy` before, into what the client has still to take and what is `free`. Links with
+/// buffers of others go back to the request's pool.
 pub(super) fn sort(
     r: Request,
     free: &Cell<*mut ngx_chain_t>,
@@ -107,10 +119,70 @@ pub(super) fn sort(
     sent: *mut ngx_chain_t,
     tag: Tag,
 ) {
-    let mut sent = sent;
+    let mut end = busy.as_ptr();
     // SAFETY: [request-alive]; the lists hold links of the request's pool.
     unsafe {
-        let (pool, tag) = (r.pool().as_ptr(), tag.as_ptr());
-        sys::ngx_chain_update_chains(pool, free.as_ptr(), busy.as_ptr(), &raw mut sent, tag);
+        while !(*end).is_null() {
+            end = &raw mut (**end).next;
+        }
+        *end = sent;
+        let mut rest = busy.get();
+        while !rest.is_null() && is_taken((*rest).buf) {
+            let link = rest;
+            rest = (*link).next;
+            put_away(r, free, link, tag);
+        }
+        busy.set(rest);
     }
+}
+
+/// Makes a link free that nobody uses any more.
+///
+/// # Safety
+/// It came from the request's pool.
+pub(super) unsafe fn put_away(
+    r: Request,
+    free: &Cell<*mut ngx_chain_t>,
+    link: *mut ngx_chain_t,
+    tag: Tag,
+) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        if (*(*link).buf).tag == tag.as_ptr() {
+            (*link).next = free.replace(link);
+        } else {
+            free_link(r, link);
+        }
+    }
+}
+
+/// Gives a link back to the request's pool.
+///
+/// # Safety
+/// It came from there, and nobody uses it any more.
+pub(super) unsafe fn free_link(r: Request, link: *mut ngx_chain_t) {
+    // SAFETY: the caller's contract; as nginx's macro `ngx_free_chain` does.
+    unsafe {
+        let pool = r.pool().as_ptr();
+        (*link).next = (*pool).chain;
+        (*pool).chain = link;
+    }
+}
+
+/// Whether the client has taken all of a buffer.
+///
+/// # Safety
+/// `b` is a buffer.
+pub(super) unsafe fn is_taken(b: *mut ngx_buf_t) -> bool {
+    // SAFETY: the caller's contract.
+    unsafe { if in_memory(b) { (*b).pos == (*b).last } else { (*b).file_pos == (*b).file_last } }
+}
+
+/// Whether what a buffer holds lies in memory.
+///
+/// # Safety
+/// `b` is a buffer.
+pub(super) unsafe fn in_memory(b: *mut ngx_buf_t) -> bool {
+    // SAFETY: the caller's contract.
+    unsafe { (*b).temporary() != 0 || (*b).memory() != 0 || (*b).mmap() != 0 }
 }

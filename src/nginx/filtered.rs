@@ -1,7 +1,8 @@
 //! The body of a response as a Lua body filter sees and changes it, part by part.
 //!
-//! A part is what one call of the filter brings: a chain of buffers that belong to whoever made them.
-//! Lua never writes into those: new data lies in buffers of our own, the old ones are marked consumed.
+//! A part is what one call of the filter brings: a chain of buffers that belong to whoever made them, as do its
+//! links. Lua never writes into those buffers: new data lies in buffers of our own, the old ones are marked
+//! consumed. What has to wait beyond the call waits on links of our own.
 #![allow(unsafe_code)]
 use core::cell::Cell;
 use core::ptr;
@@ -13,10 +14,12 @@ use super::sys::{self, ngx_buf_t, ngx_chain_t};
 
 /// The state of a body filter; one for each request context.
 pub(crate) struct FilteredBody {
-    /// What came in and Lua has not seen.
+    /// What came in and Lua has not seen, because the client was to take earlier data first.
     waiting: Cell<*mut ngx_chain_t>,
     /// What came in and Lua looks at.
     incoming: Cell<*mut ngx_chain_t>,
+    /// Its links are not ours: they are used during the filter's call only.
+    is_lent: Cell<bool>,
     /// The part as Lua left it so far: what came in, or what was put in its place.
     part: Cell<*mut ngx_chain_t>,
     free: Cell<*mut ngx_chain_t>,
@@ -31,6 +34,23 @@ pub(crate) enum Data<'a> {
     Spread(usize),
 }
 
+/// A chain to be handed on.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) chain: *mut ngx_chain_t,
+    /// Where the links begin that are not ours, up to its end; null if all of them are.
+    lent: *mut ngx_chain_t,
+}
+
+impl Part {
+    pub(crate) const NONE: Self = Self::of(ptr::null_mut());
+
+    /// A chain of links that are ours.
+    pub(crate) const fn of(chain: *mut ngx_chain_t) -> Self {
+        Self { chain, lent: ptr::null_mut() }
+    }
+}
+
 /// There is no memory.
 #[derive(Debug)]
 pub(crate) struct NoMemory;
@@ -43,6 +63,7 @@ impl FilteredBody {
         Self {
             waiting: Cell::new(ptr::null_mut()),
             incoming: Cell::new(ptr::null_mut()),
+            is_lent: Cell::new(false),
             part: Cell::new(ptr::null_mut()),
             free: Cell::new(ptr::null_mut()),
             busy: Cell::new(ptr::null_mut()),
@@ -50,20 +71,18 @@ impl FilteredBody {
         }
     }
 
-    /// Takes what the filter was called with. Behind the end of the body nothing counts any more.
-    pub(crate) fn take_in(&self, r: Request, chain: *mut ngx_chain_t) -> Result<(), NoMemory> {
-        if self.eof.get() {
-            buffers(chain).for_each(consume);
-            return Ok(());
+    /// Behind the end of the body nothing that comes in counts any more.
+    pub(crate) fn admit(&self, chain: *mut ngx_chain_t) -> *mut ngx_chain_t {
+        if !self.eof.get() {
+            return chain;
         }
-        if chain.is_null() {
-            return Ok(());
-        }
-        // The links of `chain` are its maker's, who uses them again.
-        match unsafe { sys::ngx_chain_add_copy(r.pool().as_ptr(), self.waiting.as_ptr(), chain) } {
-            sys::OK => Ok(()),
-            _ => Err(NoMemory),
-        }
+        buffers(chain).for_each(consume);
+        ptr::null_mut()
+    }
+
+    /// Keeps what came in for a later call of the filter.
+    pub(crate) fn put_off(&self, r: Request, chain: *mut ngx_chain_t) -> Result<(), NoMemory> {
+        unsafe { add_copy(r, self.waiting.as_ptr(), chain) }
     }
 
     /// Whether the client has to take earlier data before there is room for more.
@@ -71,27 +90,77 @@ impl FilteredBody {
         !self.busy.get().is_null() && r.buffered() & BUFFERED != 0
     }
 
-    /// Notes what the filters behind ours were given.
-    pub(crate) fn sent(&self, r: Request, chain: *mut ngx_chain_t) {
-        chain::sort(r, &self.free, &self.busy, chain, Tag::BodyFilter);
+    /// Lays out what came in as the part that Lua sees, behind what has waited; `false` if there is none.
+    pub(crate) fn begin(&self, r: Request, chain: *mut ngx_chain_t) -> Result<bool, NoMemory> {
+        let mut incoming = chain;
+        if !self.waiting.get().is_null() {
+            self.put_off(r, chain)?;
+            incoming = self.waiting.replace(ptr::null_mut());
+        }
+        self.is_lent.set(incoming == chain);
+        self.incoming.set(incoming);
+        self.part.set(incoming);
+        Ok(!incoming.is_null())
     }
 
-    /// Lays out what came in as the part that Lua sees; `false` if there is none.
-    pub(crate) fn begin(&self) -> bool {
-        let chain = self.waiting.replace(ptr::null_mut());
-        self.incoming.set(chain);
-        self.part.set(chain);
-        !chain.is_null()
-    }
-
-    /// The part as Lua left it; null if nothing of it is to be handed on.
-    pub(crate) fn end(&self, r: Request) -> *mut ngx_chain_t {
+    /// The part as Lua left it.
+    pub(crate) fn end(&self, r: Request) -> Part {
         let incoming = self.incoming.replace(ptr::null_mut());
-        let part = self.part.replace(ptr::null_mut());
-        if part != incoming {
+        let chain = self.part.replace(ptr::null_mut());
+        if chain == incoming {
+            return Part { chain, lent: if self.is_lent.get() { chain } else { ptr::null_mut() } };
+        }
+        if !self.is_lent.get() {
             unsafe { free_links(r, incoming) };
         }
-        part
+        Part::of(chain)
+    }
+
+    /// The chain of `part` on links of our own.
+    pub(crate) fn keep(&self, r: Request, part: Part) -> Result<*mut ngx_chain_t, NoMemory> {
+        let Part { mut chain, lent } = part;
+        if lent.is_null() {
+            return Ok(chain);
+        }
+        let mut end = &raw mut chain;
+        unsafe {
+            while *end != lent {
+                end = &raw mut (**end).next;
+            }
+            *end = ptr::null_mut();
+            add_copy(r, end, lent)?;
+        }
+        Ok(chain)
+    }
+
+    /// Notes that the filters behind ours were given `part`.
+    pub(crate) fn sent(&self, r: Request, mut part: Part) -> Result<(), NoMemory> {
+        if self.busy.get().is_null() {
+            unsafe { self.drop_taken(r, &mut part) };
+            if part.chain.is_null() {
+                return Ok(());
+            }
+        }
+        chain::sort(r, &self.free, &self.busy, self.keep(r, part)?, Tag::BodyFilter);
+        Ok(())
+    }
+
+    /// Frees what the client has taken of `part`, up to the first buffer that it has not.
+    unsafe fn drop_taken(&self, r: Request, part: &mut Part) {
+        unsafe {
+            while part.chain != part.lent && chain::is_taken((*part.chain).buf) {
+                let link = part.chain;
+                part.chain = (*link).next;
+                chain::put_away(r, &self.free, link, Tag::BodyFilter);
+            }
+            if part.chain != part.lent {
+                return;
+            }
+            while !part.lent.is_null() && chain::is_taken((*part.lent).buf) {
+                part.lent = (*part.lent).next;
+            }
+            part.chain = part.lent;
+        }
     }
 
     /// Whether the body ends with this part.
@@ -163,7 +232,7 @@ impl FilteredBody {
                 unsafe {
                     (*b).set_last_buf(0);
                     (*b).set_last_in_chain(0);
-                    if (*b).last == (*b).pos && !in_memory(b) {
+                    if (*b).last == (*b).pos && !chain::in_memory(b) {
                         // Without a mark and data it would be refused as a bug.
                         (*b).set_sync(1);
                     }
@@ -209,11 +278,6 @@ unsafe fn end_body(r: Request, b: *mut ngx_buf_t) {
     unsafe { if r.is_main() { (*b).set_last_buf(1) } else { (*b).set_last_in_chain(1) } }
 }
 
-fn in_memory(b: *mut ngx_buf_t) -> bool {
-    // SAFETY: see above.
-    unsafe { (*b).temporary() != 0 || (*b).memory() != 0 || (*b).mmap() != 0 }
-}
-
 fn consume(b: *mut ngx_buf_t) {
     // SAFETY: see above.
     unsafe {
@@ -232,20 +296,34 @@ unsafe fn bytes<'a>(b: *mut ngx_buf_t) -> &'a [u8] {
     }
 }
 
+/// Adds links of our own to the end of `to`, with the buffers of `chain`.
+///
+/// # Safety
+/// Both are chains of a response to `r`.
+unsafe fn add_copy(
+    r: Request,
+    to: *mut *mut ngx_chain_t,
+    chain: *mut ngx_chain_t,
+) -> Result<(), NoMemory> {
+    // SAFETY: the caller's contract.
+    match unsafe { sys::ngx_chain_add_copy(r.pool().as_ptr(), to, chain) } {
+        sys::OK => Ok(()),
+        _ => Err(NoMemory),
+    }
+}
+
 /// Gives the links of `chain` back to the request's pool.
 ///
 /// # Safety
-/// Nobody uses them any more.
+/// As [`chain::free_link`].
 unsafe fn free_links(r: Request, chain: *mut ngx_chain_t) {
-    let mut link = chain;
-    // SAFETY: the caller's contract; as nginx's macro `ngx_free_chain` does.
+    let mut rest = chain;
+    // SAFETY: the caller's contract.
     unsafe {
-        let pool = r.pool().as_ptr();
-        while !link.is_null() {
-            let next = (*link).next;
-            (*link).next = (*pool).chain;
-            (*pool).chain = link;
-            link = next;
+        while !rest.is_null() {
+            let link = rest;
+            rest = (*link).next;
+            chain::free_link(r, link);
         }
     }
 }

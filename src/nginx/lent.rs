@@ -9,7 +9,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 
 use super::Request;
-use super::chain::Tag;
+use super::chain::{self, Tag};
 use super::sys::{self, ngx_buf_t, ngx_chain_t};
 
 /// By what the owner of lent memory knows it.
@@ -99,7 +99,6 @@ impl Loans {
     fn take_out(&self, r: Request, free: &Cell<*mut ngx_chain_t>) {
         let mut place = free.as_ptr();
         unsafe {
-            let pool = r.pool().as_ptr();
             while !(*place).is_null() {
                 let link = *place;
                 if (*(*link).buf).memory() == 0 {
@@ -107,9 +106,7 @@ impl Loans {
                     continue;
                 }
                 *place = (*link).next;
-                // As nginx's macro `ngx_free_chain` does.
-                (*link).next = (*pool).chain;
-                (*pool).chain = link;
+                chain::free_link(r, link);
                 Self::give_back((*link).buf.cast());
             }
         }

@@ -48,6 +48,16 @@ pub(crate) struct Options {
     pub(crate) send_at: usize,
 }
 
+impl Options {
+    /// Where the configuration has not been read to its end.
+    pub(crate) const UNSET: Self = Self {
+        http10_buffering: false,
+        use_default_type: false,
+        sends_each_write: false,
+        send_at: SEND_AT,
+    };
+}
+
 /// Why nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -199,9 +209,10 @@ impl Output {
 
     /// Sends the headers unless they are out, or kept back for an HTTP/1.0 client.
     pub(crate) fn send_headers(&self, r: Request) -> Result<(), Stopped> {
-        if self.headers_sent(r) {
-            return Ok(());
-        }
+        if self.headers_sent(r) { Ok(()) } else { self.complete_and_send(r) }
+    }
+
+    fn complete_and_send(&self, r: Request) -> Result<(), Stopped> {
         if r.status() == 0 {
             r.set_status(sys::NGX_HTTP_OK as usize);
         }
@@ -231,22 +242,32 @@ impl Output {
     }
 
     /// Prepares for body data: headers out (or kept), HEAD answered. `false`: no body is wanted.
+    #[inline(always)]
     pub(crate) fn begin_body(&self, r: Request) -> Result<bool, Stopped> {
-        if r.is_head() && !r.header_only() {
+        if r.is_head() {
             r.set_header_only();
         }
+        if !self.headers_sent(r) {
+            self.begin_headers(r)?;
+        }
+        if r.header_only() { self.end_headers(r) } else { Ok(true) }
+    }
+
+    #[inline(never)]
+    fn begin_headers(&self, r: Request) -> Result<(), Stopped> {
         if self.options.get().http10_buffering
             && !self.buffering.get()
-            && !self.headers_sent(r)
             && r.http_version() < sys::NGX_HTTP_VERSION_11 as usize
             && unsafe { (*r.as_ptr()).headers_out.content_length_n } < 0
         {
             self.buffering.set(true);
         }
-        self.send_headers(r)?;
-        if !r.header_only() {
-            return Ok(true);
-        }
+        self.complete_and_send(r)
+    }
+
+    /// The headers are all of the response.
+    #[cold]
+    fn end_headers(&self, r: Request) -> Result<bool, Stopped> {
         self.eof.set(true);
         if self.buffering.get() {
             self.send_http10_headers(r)?;
@@ -258,6 +279,11 @@ impl Output {
         let link = self.last.get();
         let end = if link.is_null() { ptr::null_mut() } else { unsafe { (*(*link).buf).last } };
         Mark { link, end, pending: self.pending.get() }
+    }
+
+    /// Whether something was written since `mark`.
+    pub(crate) fn has_grown_since(&self, mark: &Mark) -> bool {
+        self.pending.get() != mark.pending
     }
 
     /// Takes back what was written since `mark`.
@@ -348,6 +374,7 @@ impl Output {
     }
 
     /// Called after a successful write: remembers that there is a body, and keeps memory bounded.
+    #[inline(always)]
     pub(crate) fn wrote(&self, r: Request) -> Result<(), Stopped> {
         self.seen_body.set(true);
         if self.pending.get() >= self.options.get().send_at {
@@ -358,6 +385,7 @@ impl Output {
 
     /// Lets the location's Lua body filter see a write by itself; what it hands on waits for the end of
     /// the run, as writes do where no body filter is.
+    #[inline(never)]
     fn show(&self, r: Request) -> Result<(), Stopped> {
         if self.first.get().is_null() || self.buffering.get() {
             return Ok(());
@@ -372,11 +400,13 @@ impl Output {
         result
     }
 
-    /// Whether `chain`, which the body filter is about to hand on, is held back.
+    /// Whether what the body filter sees is a write that more may follow before the run ends.
+    pub(crate) fn is_corked(&self) -> bool {
+        self.corked.get()
+    }
+
+    /// Holds back what the body filter makes of such a write, on links of its own; `false` if enough is held.
     pub(crate) fn hold(&self, chain: *mut ngx_chain_t) -> bool {
-        if !self.corked.get() {
-            return false;
-        }
         let mut end = self.held.as_ptr();
         unsafe {
             for _ in 0..MAX_HELD {
@@ -412,6 +442,7 @@ impl Output {
     }
 
     /// Hands what is collected to the filters.
+    #[inline(never)]
     pub(crate) fn send(&self, r: Request) -> Result<(), Stopped> {
         if (self.first.get().is_null() && self.held.get().is_null()) || self.buffering.get() {
             return Ok(());

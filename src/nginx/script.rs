@@ -238,8 +238,8 @@ impl Script {
                 return self.fail();
             }
             *sp = (*sp).add(1);
-            let text = Text(sys::str_bytes(value));
-            debug!(self.request().log(), "http script value (post filter): \"{text}\"");
+            let log = self.request().log();
+            debug!(log, "http script value (post filter): \"{}\"", Text(sys::str_bytes(value)));
         }
     }
 

@@ -1,4 +1,5 @@
 //! Makes VMs ready for users' code: paths, the `ngx` API, lua-resty-core, `init_by_lua*`.
+use super::direct;
 use crate::api::{self, location, resty_core};
 use crate::conf::chunk::Source;
 use crate::conf::{Chunk, LocConf, MainConf};
@@ -48,6 +49,7 @@ pub(crate) fn boot(
     for (package, loader) in conf.preloads.borrow().iter() {
         vm.preload(package, *loader);
     }
+    direct::prepare(vm);
     Ok(vm)
 }
 
@@ -126,7 +128,7 @@ fn call_traced(vm: Vm) -> Result<(), Option<Vec<u8>>> {
     let function = stack.top();
     vm.push_message_handler();
     stack.insert(function);
-    let ok = stack.call(0, 0, function);
+    let ok = direct::while_busy(|| stack.call(0, 0, function));
     let result = if ok { Ok(()) } else { Err(stack.error_text().map(<[u8]>::to_vec)) };
     stack.set_top(function - 1);
     result

@@ -3,11 +3,17 @@
 //!
 //! Filters run while another phase of the same request runs, or another request's: what they change
 //! of the VM and the context, they put back.
+#![allow(unsafe_code)]
+use core::cell::Cell;
+use core::ffi::{c_int, c_void};
+use core::ptr;
+
 use super::{boot, load};
 use crate::conf::Chunk;
 use crate::coroutine::RequestCtx;
 use crate::nginx::{Level, Outcome, Phase, Request};
-use crate::vm::Stack;
+use crate::vm::sys::LUA_MULTRET;
+use crate::vm::{Stack, Vm};
 
 /// The chunk was not loaded or raised an error; it has been logged.
 #[derive(Debug)]
@@ -18,30 +24,92 @@ pub(super) fn context<'a>(r: Request) -> Result<&'a RequestCtx, Outcome> {
     RequestCtx::of(r).map_or_else(|| boot::create_context(r), Ok)
 }
 
-/// Runs `chunk` in `phase`. `push` pushes its arguments, and says how many; `take` reads its one
-/// result from the top of the stack.
+/// Whether Lua runs on the main coroutine of a VM.
+struct Busy(Cell<bool>);
+
+static BUSY: Busy = Busy(Cell::new(false));
+
+// SAFETY: [single-thread]
+unsafe impl Sync for Busy {}
+
+/// Runs `body`, which runs Lua on the main coroutine of a VM.
+pub(super) fn while_busy<T>(body: impl FnOnce() -> T) -> T {
+    let outer = BUSY.0.replace(true);
+    let result = body();
+    BUSY.0.set(outer);
+    result
+}
+
+/// The place of the message handler, at the bottom of the main coroutine's stack.
+const HANDLER: c_int = 1;
+
+/// Prepares a new VM for [`run`]. stack: [-0, +1, -]
+pub(super) fn prepare(vm: Vm) {
+    vm.push_message_handler();
+    debug_assert_eq!(vm.stack().top(), HANDLER);
+}
+
+/// What a run finds on the main coroutine.
+struct Ground {
+    /// Where the message handler lies.
+    handler: c_int,
+    /// What the run leaves above that is its own.
+    top: c_int,
+    owner: *mut c_void,
+}
+
+impl Ground {
+    /// Of a main coroutine that runs nothing.
+    const fn idle(top: c_int) -> Self {
+        Self { handler: HANDLER, top, owner: ptr::null_mut() }
+    }
+
+    /// Within a C function that the main coroutine has called: the bottom of the stack is out of reach.
+    /// stack: [-0, +1, -]
+    #[cold]
+    fn within(vm: Vm) -> Self {
+        vm.push_message_handler();
+        let handler = vm.stack().top();
+        Self { handler, top: handler, owner: vm.stack().owner() }
+    }
+}
+
+/// Runs `chunk` in `phase`. `push` pushes its arguments, and says how many; `take` reads its first
+/// result, if there is one, at the given index.
+#[inline]
 pub(super) fn run<T>(
     ctx: &RequestCtx,
     phase: Phase,
     chunk: &Chunk,
-    push: impl FnOnce(Stack) -> i32,
-    take: impl FnOnce(Stack) -> T,
-) -> Result<T, Failed> {
+    push: impl FnOnce(Stack) -> c_int,
+    take: impl FnOnce(Stack, c_int) -> T,
+) -> Result<Option<T>, Failed> {
     let (r, stack) = (ctx.request, ctx.vm.stack());
-    let base = stack.top();
-    ctx.vm.push_message_handler();
-    let result = match load::push(r, ctx.vm, chunk, stack) {
+    let top = stack.top();
+    let was_busy = BUSY.0.replace(true);
+    // Who else has the VM, a C module, may have emptied the stack.
+    let is_idle = !was_busy && top >= HANDLER;
+    let ground = if is_idle { Ground::idle(top) } else { Ground::within(ctx.vm) };
+    let result = match load::push(r, &ctx.vm, chunk, stack) {
         Err(_) => Err(Failed),
         Ok(()) => {
             let args = push(stack);
-            let outer = stack.owner();
             stack.set_owner(r.as_ptr().cast());
-            let done = ctx.within(phase, || stack.call(args, 1, base + 1));
-            stack.set_owner(outer);
-            if done { Ok(take(stack)) } else { Err(report(r, phase, stack)) }
+            let done = ctx.within(phase, || stack.call(args, LUA_MULTRET, ground.handler));
+            stack.set_owner(ground.owner);
+            if !done {
+                Err(report(r, phase, stack))
+            } else if stack.top() > ground.top {
+                Ok(Some(take(stack, ground.top + 1)))
+            } else {
+                Ok(None)
+            }
         }
     };
-    stack.set_top(base);
+    if ground.top != top || !matches!(result, Ok(None)) {
+        stack.set_top(top);
+    }
+    BUSY.0.set(was_busy);
     result
 }
 

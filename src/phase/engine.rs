@@ -137,6 +137,7 @@ fn handler_name(phase: Phase) -> &'static str {
 }
 
 /// Starts `chunk` in a coroutine of its own and runs it, and what it leaves ready, as far as it goes.
+#[inline(always)]
 pub(super) fn start(
     ctx: &RequestCtx,
     phase: Phase,
@@ -144,7 +145,7 @@ pub(super) fn start(
     drive: fn(&RequestCtx),
 ) -> Result<Run, Outcome> {
     let r = ctx.request;
-    let entry = ctx.start(phase, drive, |stack| load::push(r, ctx.vm, chunk, stack))?;
+    let entry = ctx.start(phase, drive, |stack| load::push(r, &ctx.vm, chunk, stack))?;
     if !abort::watch(r) {
         return Err(Outcome::Abort);
     }

@@ -6,8 +6,9 @@
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::direct;
-use crate::conf::LocConf;
+use crate::conf::{Chunk, LocConf};
 use crate::coroutine::RequestCtx;
+use crate::nginx::filtered::{NoMemory, Part};
 use crate::nginx::log::Text;
 use crate::nginx::sys::{self, ngx_chain_t, ngx_http_request_t, ngx_int_t};
 use crate::nginx::{Phase, Request, debug, filter, guard};
@@ -30,19 +31,24 @@ pub(crate) fn install(header: bool, body: bool) {
 unsafe extern "C" fn on_headers(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: [request-alive]: nginx filters the responses of live requests only.
     let Some(r) = (unsafe { Request::from_raw(r) }) else { return sys::ERROR };
-    guard(sys::ERROR, || filter_headers(r))
-}
-
-fn filter_headers(r: Request) -> ngx_int_t {
-    debug!(r.log(), "lua header filter for user lua code, uri \"{}\"", Text(r.uri()));
     let conf = LocConf::of(r);
     if conf.chunk(Phase::BodyFilter).is_some() {
         filter::need_in_memory(r);
     }
-    let Some(chunk) = conf.chunk(Phase::HeaderFilter) else { return filter::next_header(r) };
+    let chunk = conf.chunk(Phase::HeaderFilter);
+    if chunk.is_none() && !r.log().debugs() {
+        return filter::next_header(r);
+    }
+    guard(sys::ERROR, || filter_headers(r, chunk))
+}
+
+#[inline(never)]
+fn filter_headers(r: Request, chunk: Option<&Chunk>) -> ngx_int_t {
+    debug!(r.log(), "lua header filter for user lua code, uri \"{}\"", Text(r.uri()));
+    let Some(chunk) = chunk else { return filter::next_header(r) };
     let Ok(ctx) = direct::context(r) else { return sys::ERROR };
     let exit_before = ctx.exit_code().unwrap_or_default();
-    if direct::run(ctx, Phase::HeaderFilter, chunk, |_| 0, |_| ()).is_err() {
+    if direct::run(ctx, Phase::HeaderFilter, chunk, |_| 0, |_, _| ()).is_err() {
         return sys::ERROR;
     }
     let exit = ctx.exit_code().unwrap_or_default() as ngx_int_t;
@@ -73,50 +79,73 @@ fn filter_body(r: Request, chain: *mut ngx_chain_t) -> ngx_int_t {
         return filter::next_body(r, chain);
     };
     let Ok(ctx) = direct::context(r) else { return sys::ERROR };
-    let body = &ctx.body;
-    if body.take_in(r, chain).is_err() {
-        return sys::ERROR;
-    }
-    if body.is_blocked(r) {
-        // Lua would pile up data that the client does not take: what it left goes out first.
-        let code = hand_on(ctx, core::ptr::null_mut());
-        if code == sys::ERROR {
-            return code;
-        }
-        if code != sys::OK && body.is_blocked(r) {
-            debug!(r.log(), "waiting body filter busy buffer to be sent");
-            return sys::AGAIN;
-        }
-    }
-    let mut out = core::ptr::null_mut();
-    let mut failed = false;
-    if body.begin() {
-        let code = direct::run(ctx, Phase::BodyFilter, chunk, |_| 0, |stack| stack.integer(-1));
-        out = body.end(r);
-        failed = code.map_or(true, |code| code == sys::ERROR || code >= SPECIAL_RESPONSE);
-        if failed {
-            out = core::ptr::null_mut();
-        } else if !out.is_null() && ctx.output.hold(out) {
-            return sys::OK;
-        }
-        out = ctx.output.release(out);
-        if out.is_null() {
-            // Lua took everything: to the filters behind ours this call would mean something else.
-            return if failed { sys::ERROR } else { sys::OK };
-        }
-    } else {
-        out = ctx.output.release(out);
-    }
-    let code = hand_on(ctx, out);
-    if failed { sys::ERROR } else { code }
+    filter_part(ctx, chunk, chain).unwrap_or(sys::ERROR)
 }
 
-fn hand_on(ctx: &RequestCtx, out: *mut ngx_chain_t) -> ngx_int_t {
-    let code = filter::next_body(ctx.request, out);
-    if code != sys::ERROR {
-        ctx.body.sent(ctx.request, out);
+fn filter_part(
+    ctx: &RequestCtx,
+    chunk: &Chunk,
+    chain: *mut ngx_chain_t,
+) -> Result<ngx_int_t, NoMemory> {
+    let (r, body) = (ctx.request, &ctx.body);
+    let mut chain = body.admit(chain);
+    if body.is_blocked(r) {
+        if let Some(code) = wait(ctx, chain)? {
+            return Ok(code);
+        }
+        chain = core::ptr::null_mut();
     }
-    code
+    let (mut out, mut failed) = (Part::NONE, false);
+    let has_part = body.begin(r, chain)?;
+    if has_part {
+        let code =
+            direct::run(ctx, Phase::BodyFilter, chunk, |_| 0, |stack, code| stack.integer(code));
+        out = body.end(r);
+        failed = code
+            .map_or(true, |code| code.is_some_and(|c| c == sys::ERROR || c >= SPECIAL_RESPONSE));
+        if failed {
+            out = Part::NONE;
+        } else if !out.chain.is_null() && ctx.output.is_corked() {
+            out = Part::of(body.keep(r, out)?);
+            if ctx.output.hold(out.chain) {
+                return Ok(sys::OK);
+            }
+        }
+    }
+    out.chain = ctx.output.release(out.chain);
+    let code = if has_part && out.chain.is_null() {
+        // Lua took everything: to the filters behind ours this call would mean something else.
+        sys::OK
+    } else {
+        hand_on(ctx, out)?
+    };
+    Ok(if failed { sys::ERROR } else { code })
+}
+
+/// Lua would pile up data that the client does not take: what it left goes out first. The code to return if that
+/// has to go on later.
+#[cold]
+fn wait(ctx: &RequestCtx, chain: *mut ngx_chain_t) -> Result<Option<ngx_int_t>, NoMemory> {
+    let (r, body) = (ctx.request, &ctx.body);
+    body.put_off(r, chain)?;
+    let code = hand_on(ctx, Part::NONE)?;
+    if code == sys::ERROR {
+        return Ok(Some(code));
+    }
+    if code != sys::OK && body.is_blocked(r) {
+        debug!(r.log(), "waiting body filter busy buffer to be sent");
+        return Ok(Some(sys::AGAIN));
+    }
+    Ok(None)
+}
+
+#[inline(always)]
+fn hand_on(ctx: &RequestCtx, part: Part) -> Result<ngx_int_t, NoMemory> {
+    let code = filter::next_body(ctx.request, part.chain);
+    if code != sys::ERROR {
+        ctx.body.sent(ctx.request, part)?;
+    }
+    Ok(code)
 }
 
 const SPECIAL_RESPONSE: ngx_int_t = sys::NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t;

@@ -9,11 +9,11 @@ use crate::vm::{CacheRef, LoadError, Stack, Vm};
 
 /// Pushes the chunk on a stack of `vm`, or logs why not and says how the request ends.
 #[inline]
-pub(super) fn push(r: Request, vm: Vm, chunk: &Chunk, on: Stack) -> Result<(), Outcome> {
+pub(super) fn push(r: Request, vm: &Vm, chunk: &Chunk, on: Stack) -> Result<(), Outcome> {
     if !r.log().debugs() && vm.push_remembered(on, &chunk.cache) {
         return Ok(());
     }
-    look_up(r, vm, chunk, on)
+    look_up(r, *vm, chunk, on)
 }
 
 #[inline(never)]

@@ -19,8 +19,8 @@ fn handle(r: Request) -> Outcome {
     debug!(r.log(), "lua log handler, uri:\"{}\" c:{}", Text(r.uri()), r.count());
     let Some(chunk) = LocConf::of(r).chunk(Phase::Log) else { return Outcome::Decline };
     let Ok(ctx) = direct::context(r) else { return Outcome::Abort };
-    match direct::run(ctx, Phase::Log, chunk, |_| 0, |_| ()) {
-        Ok(()) => Outcome::Continue,
+    match direct::run(ctx, Phase::Log, chunk, |_| 0, |_, _| ()) {
+        Ok(_) => Outcome::Continue,
         Err(direct::Failed) => Outcome::Abort,
     }
 }

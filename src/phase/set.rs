@@ -1,13 +1,14 @@
 //! `set_by_lua*`: Lua that computes the value of an nginx variable, among the directives of the rewrite
 //! module.
 #![allow(unsafe_code)]
-use super::direct;
+use super::{boot, direct};
 use crate::api::output::flatten;
 use crate::conf::SetVar;
+use crate::coroutine::RequestCtx;
 use crate::nginx::script::{Script, Values};
 use crate::nginx::sys::{self, ngx_http_script_engine_t, ngx_str_t};
 use crate::nginx::{Phase, Request, guard};
-use crate::vm::Kind;
+use crate::vm::{Kind, Stack};
 
 /// # Safety
 /// Called by nginx as the code of a `set_by_lua*` directive.
@@ -28,22 +29,37 @@ pub(crate) unsafe extern "C" fn on_set(engine: *mut ngx_http_script_engine_t) {
 }
 
 fn compute(r: Request, set: &SetVar, args: Values) -> Option<ngx_str_t> {
-    let ctx = direct::context(r).ok()?;
-    ctx.reset();
+    let ctx = match RequestCtx::of(r) {
+        Some(ctx) => {
+            ctx.reset();
+            ctx
+        }
+        None => boot::create_context(r).ok()?,
+    };
     let outer = ctx.set_args.replace(args);
     let value = direct::run(
         ctx,
         Phase::Set,
         &set.chunk,
         |stack| args.iter().map(|arg| stack.push_bytes(arg)).count() as i32,
-        |stack| match stack.kind(-1) {
-            Kind::Number => {
-                flatten::number(stack.number(-1).unwrap_or_default(), |text| r.pool().copy(text))
-            }
-            Kind::String => r.pool().copy(stack.bytes(-1).unwrap_or_default()),
-            _ => Some(sys::str_of(b"")),
-        },
+        |stack, result| value_of(r, stack, result),
     );
     ctx.set_args.set(outer);
-    value.ok()?
+    value.ok()?.unwrap_or(Some(NOTHING))
+}
+
+const NOTHING: ngx_str_t = sys::str_of(b"");
+
+/// The text that the variable gets.
+fn value_of(r: Request, stack: Stack, result: i32) -> Option<ngx_str_t> {
+    if stack.is_string(result) {
+        return r.pool().copy(stack.bytes(result).unwrap_or_default());
+    }
+    match stack.kind(result) {
+        Kind::Number => {
+            let number = stack.number(result).unwrap_or_default();
+            flatten::number(number, |text| r.pool().copy(text))
+        }
+        _ => Some(NOTHING),
+    }
 }

@@ -2,6 +2,8 @@
 
 use Test::Nginx::Socket 'no_plan';
 
+$ENV{TEST_NGINX_HTML_DIR} ||= html_dir();
+
 no_long_string();
 run_tests();
 
@@ -415,6 +417,47 @@ GET /t
 GET /t
 --- response_body eval
 ("x" x 49999 . ".") x 20 . "." . "y" x 199999 . "." . "."
+--- no_error_log
+[error]
+
+
+
+=== parts that it leaves alone and others, to a slow reader
+--- http_config
+    init_by_lua_block {
+        function piece(i) return string.char(97 + i % 26):rep(20000) end
+    }
+    server {
+        listen unix:$TEST_NGINX_HTML_DIR/back.sock;
+        location = /made { content_by_lua_block { for i = 1, 80 do ngx.print(piece(i)) end } }
+        location = /filtered {
+            proxy_buffers 8 4k;
+            proxy_pass http://unix:$TEST_NGINX_HTML_DIR/back.sock:/made;
+            body_filter_by_lua_block {
+                local n = (ngx.ctx.n or 0) + 1
+                ngx.ctx.n = n
+                if n % 3 == 0 then ngx.arg[1] = ngx.arg[1] end
+            }
+        }
+    }
+--- config
+    location = /t {
+        content_by_lua_block {
+            local body = ngx.location.capture("/slow").body
+            local pieces = {}
+            for i = 1, 80 do pieces[i] = piece(i) end
+            ngx.say(#body, " ", body == table.concat(pieces))
+        }
+    }
+    location = /slow {
+        proxy_http_version 1.1;
+        proxy_limit_rate 8m;
+        proxy_pass http://unix:$TEST_NGINX_HTML_DIR/back.sock:/filtered;
+    }
+--- request
+GET /t
+--- response_body
+1600000 true
 --- no_error_log
 [error]
 

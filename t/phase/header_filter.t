@@ -388,3 +388,42 @@ X-F: header_filter
 ok
 --- no_error_log
 [error]
+
+
+
+=== started by a C function that another chunk calls
+--- http_config
+    init_by_lua_block {
+        jit.off()
+        local ffi = require "ffi"
+        ffi.cdef "intptr_t ngx_http_send_header(void *r);"
+        local get_request = require "resty.core.base".get_request
+        function send()
+            local before = ngx.arg[1]
+            local code = tonumber(ffi.C.ngx_http_send_header(get_request()))
+            return table.concat({ before, code, ngx.get_phase(), ngx.arg[1] }, " ")
+        end
+    }
+--- config
+    location = /t {
+        set_by_lua $failed 'return send()' one;
+        set_by_lua $sent 'return send()' two;
+        header_filter_by_lua_block {
+            ngx.status = 200
+            ngx.header["X-Phase"] = ngx.get_phase()
+            ngx.ctx.runs = (ngx.ctx.runs or 0) + 1
+            if ngx.ctx.runs == 1 then error("broken") end
+            return "a", "b"
+        }
+        content_by_lua_block { ngx.say(ngx.var.failed, ", ", ngx.var.sent) }
+    }
+--- request
+GET /t
+--- response_headers
+X-Phase: header_filter
+--- response_body
+one -1 set one, two 0 set two
+--- error_log
+failed to run header_filter_by_lua*: header_filter_by_lua(nginx.conf:
+:5: broken
+stack traceback:

@@ -21,6 +21,17 @@ pub(crate) fn install(needed: bool) {
 unsafe extern "C" fn on_headers(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: [request-alive]: nginx filters the responses of live requests only.
     let Some(r) = (unsafe { Request::from_raw(r) }) else { return sys::ERROR };
+    if concerns(r) { capture_headers(r) } else { capture::next_header(r) }
+}
+
+/// Nearly always the filters have nothing to do: what they do lies apart from them.
+#[inline]
+fn concerns(r: Request) -> bool {
+    Captured::of(r).is_some() || r.log().debugs()
+}
+
+#[cold]
+fn capture_headers(r: Request) -> ngx_int_t {
     debug!(r.log(), "lua capture header filter, uri \"{}\"", Text(r.uri()));
     if Captured::of(r).is_none() {
         return capture::next_header(r);
@@ -35,15 +46,14 @@ unsafe extern "C" fn on_headers(r: *mut ngx_http_request_t) -> ngx_int_t {
 unsafe extern "C" fn on_body(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
     // SAFETY: [request-alive]: nginx filters the responses of live requests only.
     let Some(r) = (unsafe { Request::from_raw(r) }) else { return sys::ERROR };
+    if concerns(r) { capture_body(r, chain) } else { capture::next_body(r, chain) }
+}
+
+#[cold]
+fn capture_body(r: Request, chain: *mut ngx_chain_t) -> ngx_int_t {
     debug!(r.log(), "lua capture body filter, uri \"{}\"", Text(r.uri()));
     let note = if chain.is_null() { None } else { Captured::of(r) };
     let Some(note) = note else { return capture::next_body(r, chain) };
-    capture_part(r, note, chain)
-}
-
-/// Apart from the filter, which nearly always has nothing to do.
-#[inline(never)]
-fn capture_part(r: Request, note: &Captured, chain: *mut ngx_chain_t) -> ngx_int_t {
     guard(sys::ERROR, || {
         take(r, note, chain);
         sys::OK

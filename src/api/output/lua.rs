@@ -5,12 +5,12 @@ use core::ffi::{c_int, c_void};
 use super::flatten::{self, Sink};
 use super::flush;
 use crate::api::Domain;
-use crate::coroutine::{current_or, in_phase};
+use crate::coroutine::{RequestCtx, current_or, in_phase};
 use crate::nginx::lent::Loan;
 use crate::nginx::output::{Mark, Output, Refused, Stopped};
-use crate::nginx::{Phases, Request, trace};
+use crate::nginx::{Phases, trace};
 use crate::vm::sys::LUA_REGISTRYINDEX;
-use crate::vm::{Call, Error, Kind, Result, Stack, Vm, Yield, lua_fn};
+use crate::vm::{Call, Error, Kind, Result, Stack, Yield, lua_fn};
 
 pub(crate) const DOMAIN: Domain = Domain {
     functions: &[
@@ -41,11 +41,7 @@ impl From<Stopped> for Error {
 }
 
 /// The response as the place where values are written to.
-struct Body<'a> {
-    output: &'a Output,
-    request: Request,
-    vm: Vm,
-}
+struct Body<'a>(&'a RequestCtx);
 
 /// Strings from this length on are sent from where Lua has them. It is the size of a request's pool, which
 /// would have to ask the system for a copy.
@@ -63,9 +59,9 @@ impl Body<'_> {
     fn lend(&mut self, stack: Stack, arg: c_int, bytes: &[u8]) -> Option<()> {
         stack.push_value(arg);
         let number = stack.reference(LUA_REGISTRYINDEX);
-        let owner = self.vm.stack().as_ptr().cast();
+        let owner = self.0.vm.stack().as_ptr().cast();
         let loan = Loan { owner, number, give_back };
-        let lent = self.output.append_lent(self.request, bytes, loan);
+        let lent = self.0.output.append_lent(self.0.request, bytes, loan);
         if lent.is_none() {
             stack.unreference(LUA_REGISTRYINDEX, number);
         }
@@ -84,41 +80,46 @@ impl Sink for Body<'_> {
 
     #[inline]
     fn put(&mut self, bytes: &[u8]) -> Option<()> {
-        self.output.append(self.request, bytes)
+        self.0.output.append(self.0.request, bytes)
     }
 
     fn mark(&self) -> Mark {
-        self.output.mark()
+        self.0.output.mark()
     }
 
     fn rewind(&mut self, mark: Mark) {
-        self.output.take_back(mark);
+        self.0.output.take_back(mark);
     }
 }
 
 fn say(call: &Call<'_>) -> Result<i32> {
-    write(call, b"\n", "lua say response")
+    write::<true>(call)
 }
 
 fn print(call: &Call<'_>) -> Result<i32> {
-    write(call, b"", "lua print response")
+    write::<false>(call)
 }
 
-fn write(call: &Call<'_>, end: &[u8], what: &str) -> Result<i32> {
+/// What is written, as debug lines say it.
+const fn response<const LINE: bool>() -> &'static str {
+    if LINE { "lua say response" } else { "lua print response" }
+}
+
+/// Writes the arguments, and a line feed behind them for `ngx.say`.
+fn write<const LINE: bool>(call: &Call<'_>) -> Result<i32> {
     let ctx = in_phase(current_or(call, NO_REQUEST)?, Phases::REQUEST)?;
     let (r, output) = (ctx.request, &ctx.output);
     output.check_writable(r)?;
     let mark = output.mark();
-    let mut body = Body { output, request: r, vm: ctx.vm };
-    if let Err(error) = write_args(&mut body, call, end) {
+    if let Err(error) = write_args::<LINE>(&mut Body(ctx), call) {
         output.take_back(mark);
         return Err(error);
     }
-    if output.mark() == mark {
+    if !output.has_grown_since(&mark) {
         output.send_headers(r)?;
         return Ok(DONE);
     }
-    trace!(ctx, "{what}");
+    trace!(ctx, "{}", response::<LINE>());
     match output.begin_body(r) {
         Ok(true) => {
             if output.is_buffering() {
@@ -132,19 +133,26 @@ fn write(call: &Call<'_>, end: &[u8], what: &str) -> Result<i32> {
             return Err(stopped.into());
         }
     }
-    trace!(ctx, "{what} has {}busy bufs", if output.has_busy() { "" } else { "no " });
+    trace!(
+        ctx,
+        "{} has {}busy bufs",
+        response::<LINE>(),
+        if output.has_busy() { "" } else { "no " }
+    );
     Ok(DONE)
 }
 
 #[inline]
-fn write_args(body: &mut Body<'_>, call: &Call<'_>, end: &[u8]) -> Result<()> {
+fn write_args<const LINE: bool>(body: &mut Body<'_>, call: &Call<'_>) -> Result<()> {
     let stack = call.stack();
     for arg in 1..=call.count() {
+        if stack.is_string(arg) {
+            body.put_string(stack, arg).ok_or(Error::raise("no memory"))?;
+            continue;
+        }
         let kind = call.kind(arg);
         if kind == Kind::Table {
             flatten::array(body, stack, arg, arg)?;
-        } else if kind == Kind::String {
-            body.put_string(stack, arg).ok_or(Error::raise("no memory"))?;
         } else if !flatten::scalar(body, stack, arg, kind)? {
             return Err(Error::arg(
                 arg,
@@ -155,6 +163,7 @@ fn write_args(body: &mut Body<'_>, call: &Call<'_>, end: &[u8]) -> Result<()> {
             ));
         }
     }
+    let end: &[u8] = if LINE { b"\n" } else { b"" };
     body.put(end).ok_or(Error::raise("no memory"))
 }
 
