@@ -190,7 +190,7 @@ false [] [] d=1
             local wrong = 0
             collectgarbage("setpause", 0)
             collectgarbage("setstepmul", 1000)
-            for i = 1, 1000 do
+            for i = 1, 200 do
                 garbage()
                 args.number = i
                 local text = ngx.encode_args(args)
