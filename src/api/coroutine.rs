@@ -5,7 +5,7 @@
 //! do the same without Lua take the place of its own.
 use super::Domain;
 use super::resty_core::Found;
-use crate::coroutine::{Co, RequestCtx, Role, Status, current, in_phase, request_of};
+use crate::coroutine::{Co, Nested, RequestCtx, Role, Status, current, in_phase, request_of};
 use crate::nginx::{Phase, Phases};
 use crate::vm::sys::{LUA_MULTRET, lua_upvalueindex};
 use crate::vm::{Call, Error, Kind, Result, Stack, Top, Yield, lua_fn};
@@ -171,8 +171,8 @@ fn resume_wrapped(call: &Call<'_>) -> Result<Resumed> {
     }
 }
 
-/// The caller yields, or the coroutine was not resumed.
-type Resumed = core::result::Result<Yield, Refusal>;
+/// The coroutine has run or will run, or it was not resumed.
+type Resumed = core::result::Result<Nested, Refusal>;
 
 /// Why a coroutine was not resumed: `false, message`.
 struct Refusal(Status);
@@ -201,8 +201,7 @@ fn resume_thread(ctx: &RequestCtx, thread: Stack, args: i32) -> Result<Resumed> 
     if co.status() != Status::Suspended {
         return Ok(Err(Refusal(co.status())));
     }
-    ctx.ask_to_resume(co, args);
-    Ok(Ok(Yield { values: args }))
+    Ok(Ok(ctx.resume(co, args)))
 }
 
 fn yield_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Yield> {

@@ -349,7 +349,7 @@ fn refuse(vm: Vm, thread: Thread, why: &str) {
         Level::Alert,
         format_args!("lua failed to run timer with function defined at {source}:{line}: {why}"),
     );
-    thread.release(vm);
+    thread.release();
     lease::release(vm);
 }
 

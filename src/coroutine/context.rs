@@ -19,7 +19,9 @@ use crate::nginx::script::Values;
 use crate::nginx::uri::Target;
 use crate::nginx::{FilteredBody, Log, Output, Phase, Phases, Request, slot, trace};
 use crate::vm::sys::LUA_NOREF;
-use crate::vm::{Call, Error, Result, Stack, Thread, Vm, Yield};
+use crate::vm::{Call, Error, Result, Stack, Step, Thread, Vm, Yield};
+
+const NO_COROUTINE: Error = Error::raise("no co ctx found");
 
 /// What the running coroutine asked for when it yielded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,6 +84,10 @@ pub(crate) struct RequestCtx {
     /// Its end, while there is one.
     pub(super) last_ready: Cell<Option<Co>>,
     pub(super) asked: Cell<Ask>,
+    /// How many of the running coroutines run within a call of their parents.
+    pub(super) nested: Cell<u32>,
+    /// What became of one that did, which waits for its parent to yield.
+    pub(super) unsettled: Cell<Option<(Co, Step)>>,
     leave: Cell<Option<Leave>>,
     /// The light thread that starts when the client goes.
     pub(super) abort_handler: Cell<Option<Co>>,
@@ -131,6 +137,8 @@ impl RequestCtx {
             ready: Cell::new(None),
             last_ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
+            nested: Cell::new(0),
+            unsettled: Cell::new(None),
             leave: Cell::new(None),
             abort_handler: Cell::new(None),
             captures: Cell::new(0),
@@ -311,7 +319,8 @@ impl RequestCtx {
         &self,
         begin: impl FnOnce(Waker) -> Result<S>,
     ) -> Result<Yield> {
-        let co = self.running()?;
+        let Some(co) = self.current.get() else { return Err(NO_COROUTINE) };
+        co.cancel();
         let suspension = begin(Waker::new(co))?;
         Ok(self.wait_for(co, || suspension))
     }
@@ -322,18 +331,11 @@ impl RequestCtx {
         &self,
         begin: impl FnOnce(Waker) -> S,
     ) -> Result<Yield> {
-        let co = self.running()?;
+        let Some(co) = self.current.get() else { return Err(NO_COROUTINE) };
         Ok(self.wait_for(co, || begin(Waker::new(co))))
     }
 
-    /// The coroutine that runs, which waits for nothing any more.
-    #[inline]
-    fn running(&self) -> Result<Co> {
-        let Some(co) = self.current.get() else { return Err(Error::raise("no co ctx found")) };
-        co.cancel();
-        Ok(co)
-    }
-
+    /// `co`, which runs, waits from now on, for nothing else any more.
     #[inline]
     fn wait_for<S: Suspension + 'static>(&self, co: Co, begin: impl FnOnce() -> S) -> Yield {
         self.asked.set(Ask::Wait);
@@ -454,7 +456,7 @@ impl RequestCtx {
             self.others.set(co.next.take());
             co.cancel();
             // The Lua coroutine may live on in a table; it is nobody's now.
-            co.thread.release(self.vm);
+            co.thread.release();
             co.free(self);
         }
         if let Some(co) = self.entry.get() {
