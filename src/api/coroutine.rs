@@ -166,7 +166,7 @@ fn wrap_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Top> {
 
 fn resume_wrapped(call: &Call<'_>) -> Result<Resumed> {
     match call.stack().thread(lua_upvalueindex(1)) {
-        Some(thread) => resume_thread(current(call)?, thread, call.count()),
+        Some(thread) => resume_thread(current(call)?, call, thread, call.count()),
         None => Err(Error::raise("coroutine expected")),
     }
 }
@@ -187,12 +187,12 @@ impl crate::vm::IntoResults for Refusal {
 }
 
 fn resume_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Resumed> {
-    resume_thread(ctx, thread_arg(call)?, call.count() - 1)
+    resume_thread(ctx, call, thread_arg(call)?, call.count() - 1)
 }
 
 /// Resumes with the topmost `args` values.
 #[inline(always)]
-fn resume_thread(ctx: &RequestCtx, thread: Stack, args: i32) -> Result<Resumed> {
+fn resume_thread(ctx: &RequestCtx, call: &Call<'_>, thread: Stack, args: i32) -> Result<Resumed> {
     if in_phase(ctx, Phases::YIELDABLE)?.current().is_none() {
         return Err(Error::raise("no parent co ctx found"));
     }
@@ -201,7 +201,7 @@ fn resume_thread(ctx: &RequestCtx, thread: Stack, args: i32) -> Result<Resumed> 
     if co.status() != Status::Suspended {
         return Ok(Err(Refusal(co.status())));
     }
-    Ok(Ok(ctx.resume(co, args)))
+    Ok(Ok(ctx.resume(call.stack(), co, args)))
 }
 
 fn yield_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Yield> {

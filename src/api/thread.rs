@@ -28,7 +28,7 @@ fn spawn(call: &Call<'_>) -> Result<Nested> {
         stack.replace(1);
         stack.move_to(co.stack(), args);
     }
-    Ok(ctx.spawn(co))
+    Ok(ctx.spawn(stack, co, args))
 }
 
 const TAKEN: Error = Error::fail("already waited or killed");

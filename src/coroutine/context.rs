@@ -339,7 +339,7 @@ impl RequestCtx {
     #[inline]
     fn wait_for<S: Suspension + 'static>(&self, co: Co, begin: impl FnOnce() -> S) -> Yield {
         self.asked.set(Ask::Wait);
-        co.room.begin(begin);
+        co.room().begin(begin);
         Yield::NOTHING
     }
 
@@ -393,10 +393,10 @@ impl RequestCtx {
     fn wake_if(&self, ends: impl Fn(&dyn Suspension) -> bool) {
         let mut woken = self.ready.get();
         for co in self.coroutines() {
-            if co.room.ask(&ends) != Some(true) {
+            if co.room().ask(&ends) != Some(true) {
                 continue;
             }
-            if let Some(results) = co.room.finish(co.stack()) {
+            if let Some(results) = co.room().finish(co.stack()) {
                 co.results.set(results);
                 self.make_ready(co);
                 woken = Some(co);

@@ -7,7 +7,7 @@
 use super::context::{Ask, RequestCtx};
 use super::scheduler::hand_over;
 use super::task::{Co, Status};
-use crate::vm::{Step, Top, Yield};
+use crate::vm::{Stack, Step, Top, Yield};
 
 /// What a call returns that lets a coroutine run: the values on top, or later what the scheduler says.
 pub(crate) type Nested = core::result::Result<Top, Yield>;
@@ -15,18 +15,32 @@ pub(crate) type Nested = core::result::Result<Top, Yield>;
 /// Each one takes a little of the C stack. Where it ends, the scheduler takes over.
 const DEEPEST: u32 = 32;
 
+/// Where a coroutine can run.
+enum Place {
+    /// Within the call of this one.
+    Within(Co),
+    /// Beside the one that calls, which yields.
+    Beside,
+    /// Nowhere: the one that calls cannot yield, and fails when it tries.
+    Nowhere,
+}
+
 impl RequestCtx {
-    /// Lets `child` run, which the running coroutine resumes with its topmost `args` values.
+    /// Lets `child` run, which the running coroutine, `from`, resumes with its topmost `args` values.
     #[inline]
-    pub(crate) fn resume(&self, child: Co, args: i32) -> Nested {
-        let Some(parent) = self.host(child) else {
-            self.ask_to_resume(child, args);
-            return Err(Yield { values: args });
+    pub(crate) fn resume(&self, from: Stack, child: Co, args: i32) -> Nested {
+        let parent = match self.place_for(from, child) {
+            Place::Within(parent) => parent,
+            Place::Beside => {
+                self.ask_to_resume(child, args);
+                return Err(Yield { values: args });
+            }
+            Place::Nowhere => return Err(Yield::NOTHING),
         };
         parent.set_status(Status::Normal);
         child.set_parent(Some(parent));
         child.set_status(Status::Running);
-        parent.stack().move_to(child.stack(), args);
+        from.move_to(child.stack(), args);
         let step = self.run_nested(child, args);
         let values = match (step, self.asked.get()) {
             (Step::YIELDED, Ask::Yield(values)) if self.settles() => {
@@ -43,18 +57,22 @@ impl RequestCtx {
         Ok(Top(values))
     }
 
-    /// Lets `child` run, a new light thread that lies on top of the running coroutine's stack: the value that the call
-    /// returns.
+    /// Lets `child` run, a new light thread with its function and `args` values. It lies on top of the stack of the
+    /// running coroutine, `from`: the value that the call returns.
     #[inline]
-    pub(crate) fn spawn(&self, child: Co) -> Nested {
-        let Some(parent) = self.host(child) else {
-            self.ask_to_spawn(child);
-            return Err(Yield { values: 1 });
+    pub(crate) fn spawn(&self, from: Stack, child: Co, args: i32) -> Nested {
+        let parent = match self.place_for(from, child) {
+            Place::Within(parent) => parent,
+            Place::Beside => {
+                self.ask_to_spawn(child);
+                return Err(Yield { values: 1 });
+            }
+            Place::Nowhere => return Err(Yield::NOTHING),
         };
         child.set_parent(Some(parent));
         child.set_status(Status::Running);
         self.threads.set(self.threads.get() + 1);
-        let step = self.run_nested(child, child.stack().top() - 1);
+        let step = self.run_nested(child, args);
         match (step, self.asked.get()) {
             (Step::YIELDED, Ask::Wait) if self.settles() => {}
             (Step::FINISHED, _) => self.end_unawaited(child),
@@ -69,17 +87,23 @@ impl RequestCtx {
         Ok(Top(1))
     }
 
-    /// The running coroutine, if `child` can run within its call: it could yield, nobody else is to run first, and the
-    /// child has made no light thread that could be among those around it, whom it could kill then.
+    /// `child` can run within the call of the running coroutine if nobody else is to run first, and if it has made no
+    /// light thread that could be among those around it, whom it could kill then. Of a coroutine that LuaJIT's own
+    /// functions have made, and that calls, the scheduler knows nothing.
     #[inline]
-    fn host(&self, child: Co) -> Option<Co> {
-        let parent = self.current.get()?;
-        let can = self.ready.get().is_none()
+    fn place_for(&self, from: Stack, child: Co) -> Place {
+        let Some(parent) = self.current.get().filter(|co| co.stack() == from) else {
+            return Place::Beside;
+        };
+        let fits = self.ready.get().is_none()
             && self.nested.get() < DEEPEST
             && child.children.get() == 0
-            && !self.debugs()
-            && parent.stack().is_yieldable();
-        can.then_some(parent)
+            && !self.debugs();
+        match from.is_yieldable() {
+            Some(true) if fits => Place::Within(parent),
+            Some(false) => Place::Nowhere,
+            _ => Place::Beside,
+        }
     }
 
     /// Runs `child` up to where it yields or ends.

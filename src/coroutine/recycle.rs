@@ -2,7 +2,7 @@
 //!
 //! A coroutine is reset before it is reused; without that it would carry over hooks, open upvalues
 //! and the stack of an aborted run.
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 
 use super::context::RequestCtx;
@@ -12,19 +12,22 @@ use crate::vm::{Thread, Vm};
 struct Pool {
     /// The VM that the pooled coroutines belong to.
     vm: Cell<Option<Vm>>,
-    threads: RefCell<Vec<Thread>>,
+    threads: UnsafeCell<Vec<Thread>>,
 }
 
-static POOL: Pool = Pool { vm: Cell::new(None), threads: RefCell::new(Vec::new()) };
+static POOL: Pool = Pool { vm: Cell::new(None), threads: UnsafeCell::new(Vec::new()) };
 
 #[allow(unsafe_code)]
 // SAFETY: [single-thread]; a thread-local would cost a call for each use.
 unsafe impl Sync for Pool {}
 
+// SAFETY (every block of this impl): [single-thread]; nothing else is called while there is a reference.
+#[allow(unsafe_code, clippy::undocumented_unsafe_blocks)]
 impl Pool {
     #[inline]
     fn pop(&self, vm: Vm) -> Option<Thread> {
-        if self.vm.get() == Some(vm) { self.threads.borrow_mut().pop() } else { None }
+        let is_its_vm = self.vm.get() == Some(vm);
+        if is_its_vm { unsafe { &mut *self.threads.get() }.pop() } else { None }
     }
 
     /// Keeps a coroutine if there is room and this LuaJIT can reset it. The first VM that gives one
@@ -33,12 +36,17 @@ impl Pool {
         if self.vm.get().is_none() && vm.is_lasting() {
             self.vm.set(Some(vm));
         }
-        let mut threads = self.threads.borrow_mut();
-        if self.vm.get() != Some(vm) || threads.len() >= max || !thread.reset(vm) {
+        let has_room = self.vm.get() == Some(vm) && unsafe { &*self.threads.get() }.len() < max;
+        if !has_room || !thread.reset(vm) {
             return false;
         }
-        threads.push(thread);
+        unsafe { &mut *self.threads.get() }.push(thread);
         true
+    }
+
+    fn clear(&self) {
+        unsafe { &mut *self.threads.get() }.clear();
+        self.vm.set(None);
     }
 }
 
@@ -88,7 +96,6 @@ impl fmt::Display for Shown {
 /// The VM is about to be closed, and its coroutines with it.
 pub(crate) fn forget(vm: Vm) {
     if POOL.vm.get() == Some(vm) {
-        POOL.threads.borrow_mut().clear();
-        POOL.vm.set(None);
+        POOL.clear();
     }
 }

@@ -65,7 +65,6 @@ pub(crate) struct Coroutine {
     pub(super) awaited: Cell<u64>,
     /// An error of a wrapped child that is to be raised here.
     pub(super) propagates: Cell<bool>,
-    pub(super) room: Room,
     /// What other modules hold of it.
     pub(super) foreign: Cell<Option<&'static Foreign>>,
     /// How many modules it is loading.
@@ -94,13 +93,21 @@ impl Coroutine {
 /// A handle to a coroutine, which is the same one as long as its request's context lives
 /// ([ctx-owns-threads]).
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Co(NonNull<Coroutine>);
+pub(crate) struct Co(NonNull<Record>);
+
+/// A coroutine, and room for what it waits for.
+struct Record {
+    coroutine: Coroutine,
+    room: Room,
+}
 
 impl Co {
     /// A record, in the pool of the request of `ctx`: it lives as long as that, or until it is freed.
     pub(super) fn new(ctx: &RequestCtx, thread: Thread, role: Role) -> Self {
+        let co = Self::place(ctx);
+        let number = records::add(co);
         let record = Coroutine {
-            number: Cell::new(0),
+            number: Cell::new(number),
             thread,
             ctx: Cell::new(Some(NonNull::from(ctx))),
             role: Cell::new(role),
@@ -110,7 +117,6 @@ impl Co {
             waits: Cell::new(1),
             awaited: Cell::new(0),
             propagates: Cell::new(false),
-            room: Room::new(),
             foreign: Cell::new(None),
             loads: Cell::new(0),
             results: Cell::new(0),
@@ -119,30 +125,27 @@ impl Co {
             next: Cell::new(None),
             previous: Cell::new(None),
         };
-        let co = match ctx.unused_records.get() {
-            Some(unused) => {
-                ctx.unused_records.set(unused.next.get());
-                // SAFETY: freed, and nobody else's; the room is empty.
-                unsafe { unused.0.write(record) };
-                unused
-            }
-            None => Self::place(ctx, record),
-        };
-        co.number.set(records::add(co));
+        // SAFETY: nobody else's, and nobody looks at it before.
+        unsafe {
+            (&raw mut (*co.0.as_ptr()).coroutine).write(record);
+            Room::make(&raw mut (*co.0.as_ptr()).room);
+        }
         // Lua finds the record by the coroutine from now on.
-        co.stack().set_number_of_record(co.number.get());
+        thread.stack().set_number_of_record(number);
         co
     }
 
-    fn place(ctx: &RequestCtx, record: Coroutine) -> Self {
+    /// Memory for a record: that of one that was freed, whose room is empty, or new.
+    #[inline]
+    fn place(ctx: &RequestCtx) -> Self {
+        if let Some(unused) = ctx.unused_records.get() {
+            ctx.unused_records.set(unused.next.get());
+            return unused;
+        }
         match ctx.request.pool().place_raw() {
-            Some(place) => {
-                // SAFETY: it has room for a record.
-                unsafe { place.write(record) };
-                Self(place)
-            }
+            Some(place) => Self(place),
             // As where Rust itself needs memory.
-            None => std::alloc::handle_alloc_error(core::alloc::Layout::new::<Coroutine>()),
+            None => std::alloc::handle_alloc_error(core::alloc::Layout::new::<Record>()),
         }
     }
 
@@ -192,6 +195,12 @@ impl Co {
     }
 
     #[inline]
+    pub(super) fn room<'a>(self) -> &'a Room {
+        // SAFETY: [ctx-owns-threads]
+        &unsafe { self.0.as_ref() }.room
+    }
+
+    #[inline]
     pub(crate) fn stack(self) -> Stack {
         self.thread.stack()
     }
@@ -231,12 +240,12 @@ impl Co {
     /// Cancels what the coroutine waits for.
     #[inline]
     pub(crate) fn cancel(self) {
-        self.room.empty();
+        self.room().empty();
     }
 
     /// Why the coroutine cannot be killed now, if it cannot.
     pub(crate) fn stays(self) -> Option<&'static str> {
-        self.room.ask(|suspension| suspension.refuses_kill())?
+        self.room().ask(|suspension| suspension.refuses_kill())?
     }
 
     /// It begins to wait for light threads, or ceases to: those awaited so far are not any more. The number of the
@@ -270,6 +279,6 @@ impl Deref for Co {
 
     fn deref(&self) -> &Coroutine {
         // SAFETY: [ctx-owns-threads]
-        unsafe { self.0.as_ref() }
+        &unsafe { self.0.as_ref() }.coroutine
     }
 }

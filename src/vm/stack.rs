@@ -470,10 +470,10 @@ impl Stack {
         unsafe { sys::lua_xmove(self.0, to.0, n) }
     }
 
-    /// Whether the C function that runs can yield; `false` where this LuaJIT does not tell. stack: [-0, +0, -]
+    /// Whether the C function that runs can yield; `None` where this LuaJIT does not tell. stack: [-0, +0, -]
     #[inline]
-    pub(crate) fn is_yieldable(self) -> bool {
-        sys::extensions().is_yieldable.is_some_and(|is| unsafe { is(self.0) } != 0)
+    pub(crate) fn is_yieldable(self) -> Option<bool> {
+        sys::extensions().is_yieldable.map(|is| unsafe { is(self.0) } != 0)
     }
 
     /// Whether the coroutine has ended well, and its results have been taken. stack: [-0, +0, -]
