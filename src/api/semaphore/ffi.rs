@@ -39,6 +39,10 @@ impl Suspension for Wait {
     }
 
     fn results(&mut self, stack: Stack) -> i32 {
+        if self.timer.is_armed() {
+            // It has been served, and is not in the queue any more.
+            self.ticket = None;
+        }
         let timed_out = self.leave();
         stack.push_boolean(!timed_out);
         if timed_out {
