@@ -68,7 +68,7 @@ impl RequestCtx {
         self.unready(co);
         self.unlink(co);
         co.thread.release();
-        co.free(self);
+        co.free();
         if let Some(parent) = parent.filter(|parent| parent.status() == Status::Dead) {
             self.bury(parent);
         }
