@@ -20,6 +20,7 @@ impl RequestCtx {
     /// top of `from`.
     ///
     /// Reference: gives it the VM's globals, not those of `from`.
+    #[inline(always)]
     pub(crate) fn create_coroutine(&self, from: Stack, function: c_int, role: Role) -> Co {
         let mut thread = Thread::unanchored(from);
         if role == Role::Light {

@@ -79,6 +79,7 @@ impl Thread {
     }
 
     /// The same coroutine, kept alive until it is released. stack of vm: [-0, +0, m]
+    #[inline]
     pub(crate) fn anchored(self, vm: Vm, term: Term) -> Self {
         Self { anchor: Some(vm.keep(self.stack, term)), ..self }
     }
