@@ -271,7 +271,7 @@ impl RequestCtx {
         }
         let co = match self.spare.take() {
             Some(co) => co,
-            None => Co::new(self, recycle::take(self), Role::Entry),
+            None => recycle::take(self),
         };
         self.entry.set(Some(co));
         if let Err(error) = push(co.stack()) {
@@ -286,7 +286,7 @@ impl RequestCtx {
     /// A coroutine for a function and its arguments, the topmost `values` of `from`, to be run outside of
     /// this request by [`RequestCtx::adopt`]. stack of from: [-values, +0, m]
     pub(crate) fn prepare_entry(&self, from: Stack, values: c_int) -> Thread {
-        let thread = recycle::take(self);
+        let thread = recycle::take_thread(self);
         from.move_to(thread.stack(), values);
         thread
     }
@@ -413,9 +413,7 @@ impl RequestCtx {
 
     fn recycle(&self, co: Co) {
         let max = MainConf::of(self.request).thread_cache_max_entries;
-        let thread = co.thread;
-        co.free();
-        recycle::give(self, thread, max.unsigned_abs());
+        recycle::give(self, co, max.unsigned_abs());
     }
 
     /// The entry has ended normally: it serves a later phase that has Lua. Without one it is other requests' at once,
