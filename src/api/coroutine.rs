@@ -5,7 +5,7 @@
 //! do the same without Lua take the place of its own.
 use super::Domain;
 use super::resty_core::Found;
-use crate::coroutine::{Co, RequestCtx, Role, Status, current, in_phase, request_of};
+use crate::coroutine::{Co, Nested, RequestCtx, Role, Status, current, in_phase, request_of};
 use crate::nginx::{Phase, Phases};
 use crate::vm::sys::{LUA_MULTRET, lua_upvalueindex};
 use crate::vm::{Call, Error, Kind, Result, Stack, Top, Yield, lua_fn};
@@ -166,13 +166,13 @@ fn wrap_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Top> {
 
 fn resume_wrapped(call: &Call<'_>) -> Result<Resumed> {
     match call.stack().thread(lua_upvalueindex(1)) {
-        Some(thread) => resume_thread(current(call)?, thread, call.count()),
+        Some(thread) => resume_thread(current(call)?, call, thread, call.count()),
         None => Err(Error::raise("coroutine expected")),
     }
 }
 
-/// The caller yields, or the coroutine was not resumed.
-type Resumed = core::result::Result<Yield, Refusal>;
+/// The coroutine has run or will run, or it was not resumed.
+type Resumed = core::result::Result<Nested, Refusal>;
 
 /// Why a coroutine was not resumed: `false, message`.
 struct Refusal(Status);
@@ -187,12 +187,12 @@ impl crate::vm::IntoResults for Refusal {
 }
 
 fn resume_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Resumed> {
-    resume_thread(ctx, thread_arg(call)?, call.count() - 1)
+    resume_thread(ctx, call, thread_arg(call)?, call.count() - 1)
 }
 
 /// Resumes with the topmost `args` values.
 #[inline(always)]
-fn resume_thread(ctx: &RequestCtx, thread: Stack, args: i32) -> Result<Resumed> {
+fn resume_thread(ctx: &RequestCtx, call: &Call<'_>, thread: Stack, args: i32) -> Result<Resumed> {
     if in_phase(ctx, Phases::YIELDABLE)?.current().is_none() {
         return Err(Error::raise("no parent co ctx found"));
     }
@@ -201,8 +201,7 @@ fn resume_thread(ctx: &RequestCtx, thread: Stack, args: i32) -> Result<Resumed> 
     if co.status() != Status::Suspended {
         return Ok(Err(Refusal(co.status())));
     }
-    ctx.ask_to_resume(co, args);
-    Ok(Ok(Yield { values: args }))
+    Ok(Ok(ctx.resume(call.stack(), co, args)))
 }
 
 fn yield_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Yield> {

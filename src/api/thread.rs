@@ -1,6 +1,6 @@
 //! `ngx.thread.spawn`, `ngx.thread.wait`, `ngx.thread.kill`: light threads.
 use super::Domain;
-use crate::coroutine::{Co, RequestCtx, Role, Status, current, in_phase};
+use crate::coroutine::{Co, Nested, RequestCtx, Role, Status, current, in_phase};
 use crate::nginx::Phases;
 use crate::vm::{Call, Error, Kind, Result, Stack, Top, Yield, lua_fn};
 
@@ -14,7 +14,7 @@ pub(crate) const DOMAIN: Domain = Domain {
 };
 
 /// The light thread runs at once, up to where it waits or ends; then the caller goes on with it.
-fn spawn(call: &Call<'_>) -> Result<Yield> {
+fn spawn(call: &Call<'_>) -> Result<Nested> {
     let ctx = current(call)?;
     let stack = call.stack();
     if call.kind(1) != Kind::Function || stack.is_c_function(1) {
@@ -23,15 +23,12 @@ fn spawn(call: &Call<'_>) -> Result<Yield> {
     let ctx = in_phase(ctx, Phases::WAITABLE)?;
     let args = call.count() - 1;
     let co = ctx.create_coroutine(stack, 1, Role::Light);
-    if args == 0 {
-        ctx.ask_to_spawn(co);
-        return Ok(Yield { values: 1 });
+    if args > 0 {
+        // The thread takes the function's place, below the arguments, which it gets.
+        stack.replace(1);
+        stack.move_to(co.stack(), args);
     }
-    // The thread takes the function's place, below the arguments, which it gets.
-    stack.replace(1);
-    stack.move_to(co.stack(), args);
-    ctx.ask_to_spawn(co);
-    Ok(Yield { values: 1 })
+    Ok(ctx.spawn(stack, co, args))
 }
 
 const TAKEN: Error = Error::fail("already waited or killed");

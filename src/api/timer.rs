@@ -4,6 +4,7 @@
 //! stands for a request is made when it fires. When the worker begins to exit, pending timers fire at
 //! once, prematurely.
 use core::cell::{Cell, RefCell};
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use std::ffi::CString;
 
@@ -28,96 +29,135 @@ pub(crate) const DOMAIN: Domain = Domain {
 /// A timer that has not fired. It owns itself: its event and its neighbours have its address.
 struct Pending {
     timer: Timer<NonNull<Pending>>,
-    thread: Thread,
-    /// How many values lie on its stack: the function and the arguments.
-    values: i32,
-    vm: Vm,
-    confs: Confs,
-    conf: &'static MainConf,
-    /// For the next one, of `ngx.timer.every`.
-    interval: Option<Msec>,
-    /// `ngx.timer` and the addresses of the request that made it, for log lines.
-    context: Context,
+    job: Job,
     previous: Cell<Option<NonNull<Pending>>>,
     next: Cell<Option<NonNull<Pending>>>,
 }
 
-/// Every pending timer of the process.
-struct All(Cell<Option<NonNull<Pending>>>);
+/// What a timer does when it fires.
+struct Job {
+    thread: Thread,
+    /// How many values lie on its stack: the function and the arguments.
+    values: i32,
+    /// For the next one, of `ngx.timer.every`.
+    interval: Option<Msec>,
+    vm: Vm,
+    confs: Confs,
+    conf: &'static MainConf,
+    /// `ngx.timer` and the addresses of the request that made it, for log lines.
+    context: Context,
+}
 
-static ALL: All = All(Cell::new(None));
+/// Every pending timer of the process, and memory of some that have fired.
+struct All {
+    pending: Cell<Option<NonNull<Pending>>>,
+    /// Linked by `next`. Their events are disarmed, and still know where they lie; their contexts are gone.
+    spare: Cell<Option<NonNull<Pending>>>,
+    spares: Cell<u32>,
+}
+
+static ALL: All = All { pending: Cell::new(None), spare: Cell::new(None), spares: Cell::new(0) };
 
 #[allow(unsafe_code)]
 // SAFETY: [single-thread]
 unsafe impl Sync for All {}
 
 #[allow(unsafe_code)]
-// SAFETY (every block of this impl): pending timers are alive while they are linked.
+// SAFETY (every block of this impl): what is linked as pending is alive and whole; what is linked as spare is
+// memory of a timer that nobody else has.
 #[allow(clippy::undocumented_unsafe_blocks)]
-impl Pending {
+impl All {
+    const MOST_SPARE: u32 = 64;
+
     /// Arms a timer, which lives until it fires.
-    fn start(self, delay: Delay) {
-        let spare = SPARE.0.borrow_mut().pop();
-        let place =
-            spare.unwrap_or_else(|| NonNull::from(Box::leak(Box::<Self>::new_uninit())).cast());
-        let this: Box<Self> = unsafe {
-            place.write(self);
-            Box::from_raw(place.as_ptr())
+    fn start(&self, job: Job, delay: Delay) {
+        lease::retain(job.vm);
+        let this = match self.spare.get() {
+            Some(spare) => unsafe {
+                self.spare.set(spare.as_ref().next.get());
+                self.spares.set(self.spares.get() - 1);
+                (*spare.as_ptr()).timer.renew(Log::cycle());
+                (&raw mut (*spare.as_ptr()).job).write(job);
+                spare
+            },
+            None => {
+                let timer = Timer::new(Log::cycle(), NonNull::dangling(), on_timer);
+                let (previous, next) = (Cell::new(None), Cell::new(None));
+                let this = Box::leak(Box::new(Pending { timer, job, previous, next }));
+                let address = NonNull::from(&mut *this);
+                this.timer.aim(address);
+                address
+            }
         };
-        this.start_here(delay);
+        self.link(this);
+        unsafe { (*this.as_ptr()).timer.arm(delay) };
     }
 
-    fn start_here(mut self: Box<Self>, delay: Delay) {
-        let first = ALL.0.get();
-        self.next.set(first);
-        self.conf.pending_timers.set(self.conf.pending_timers.get() + 1);
-        lease::retain(self.vm);
-        let this = NonNull::from(&mut *self);
-        self.timer.aim(this);
-        self.timer.arm(delay);
-        ALL.0.set(Some(NonNull::from(Box::leak(self))));
+    fn link(&self, this: NonNull<Pending>) {
+        let first = self.pending.replace(Some(this));
+        let pending = unsafe { this.as_ref() };
+        let count = &pending.job.conf.pending_timers;
+        count.set(count.get() + 1);
+        pending.previous.set(None);
+        pending.next.set(first);
         if let Some(first) = first {
             unsafe { first.as_ref() }.previous.set(Some(this));
         }
     }
 
-    /// Takes a timer out of the list; it is no longer pending.
-    fn take(this: NonNull<Self>) -> Box<Self> {
-        let pending = unsafe { Box::from_raw(this.as_ptr()) };
+    /// Takes a timer out of the list: it is no longer pending.
+    fn unlink(&self, this: NonNull<Pending>) {
+        let pending = unsafe { this.as_ref() };
+        let count = &pending.job.conf.pending_timers;
+        count.set(count.get() - 1);
         let (previous, next) = (pending.previous.get(), pending.next.get());
         match previous {
             Some(previous) => unsafe { previous.as_ref() }.next.set(next),
-            None => ALL.0.set(next),
+            None => self.pending.set(next),
         }
         if let Some(next) = next {
             unsafe { next.as_ref() }.previous.set(previous);
         }
-        pending.conf.pending_timers.set(pending.conf.pending_timers.get() - 1);
-        pending
     }
 
-    /// Ends a timer that has fired: its event is disarmed. The memory is kept for another one.
-    fn discard(self: Box<Self>) {
-        let mut spare = SPARE.0.borrow_mut();
-        if spare.len() < Spare::MOST {
-            let place = NonNull::from(Box::leak(self));
-            unsafe { place.drop_in_place() };
-            spare.push(place);
+    /// Ends a timer that fires, and is not pending. Its memory is kept for another one.
+    fn retire(&self, this: NonNull<Pending>) -> Context {
+        let context = unsafe {
+            (*this.as_ptr()).timer.disarm();
+            (&raw const (*this.as_ptr()).job.context).read()
+        };
+        if self.spares.get() < Self::MOST_SPARE {
+            self.spares.set(self.spares.get() + 1);
+            unsafe { this.as_ref() }.next.set(self.spare.replace(Some(this)));
+        } else {
+            drop(unsafe { Box::from_raw(this.as_ptr().cast::<MaybeUninit<Pending>>()) });
         }
+        context
     }
-}
 
-/// Memory of timers that have fired, made as boxes.
-struct Spare(RefCell<Vec<NonNull<Pending>>>);
-
-static SPARE: Spare = Spare(RefCell::new(Vec::new()));
-
-#[allow(unsafe_code)]
-// SAFETY: [single-thread]
-unsafe impl Sync for Spare {}
-
-impl Spare {
-    const MOST: usize = 64;
+    /// Lets a timer that fires be pending again. The coroutine has what its own has; `None` if there is no room.
+    fn repeat(&self, this: NonNull<Pending>, interval: Msec) -> Option<Thread> {
+        let Job { thread, values, vm, .. } = unsafe { this.as_ref() }.job;
+        let stack = thread.stack();
+        if !stack.reserve(values) {
+            return None;
+        }
+        for i in 1..=values {
+            stack.push_value(i);
+        }
+        let thread = recycle::take_for(vm);
+        stack.move_to(thread.stack(), values);
+        lease::retain(vm);
+        debug!(
+            Log::cycle(),
+            "created next timer (co: {:p} delay: {} ms)",
+            stack.as_ptr(),
+            interval.0
+        );
+        self.link(this);
+        unsafe { (*this.as_ptr()).timer.arm(Delay::After(interval)) };
+        Some(thread)
+    }
 }
 
 fn main_conf(call: &Call<'_>) -> Result<&'static MainConf> {
@@ -180,25 +220,14 @@ fn start(call: &Call<'_>, delay: Msec, interval: Option<Msec>) -> Result<i32> {
     }
     let values = call.count() - 1;
     let thread = ctx.prepare_entry(stack, values);
-    let pending = Pending {
-        timer: Timer::new(Log::cycle(), NonNull::dangling(), on_timer),
-        thread,
-        values,
-        vm: ctx.vm,
-        confs: Confs::of(r),
-        conf,
-        interval,
-        context: context_of(r),
-        previous: Cell::new(None),
-        next: Cell::new(None),
-    };
+    let (vm, confs, context) = (ctx.vm, Confs::of(r), context_of(r));
     debug!(
         Log::cycle(),
         "created timer (co: {:p} delay: {} ms): sz={values}",
         thread.stack().as_ptr(),
         delay.0
     );
-    pending.start(when(delay));
+    ALL.start(Job { thread, values, interval, vm, confs, conf, context }, when(delay));
     Ok(1)
 }
 
@@ -258,38 +287,42 @@ impl Newest {
     }
 }
 
-fn on_timer(this: NonNull<Pending>) {
-    fire(Pending::take(this), false);
-}
-
-/// The worker begins to exit: what is pending fires now. Timers made meanwhile fire by themselves.
+/// The worker begins to exit: what is pending fires now, the oldest first. Timers made meanwhile fire by themselves.
 fn abort_pending() {
     debug!(Log::cycle(), "lua abort pending timers");
     let mut pending = Vec::new();
-    while let Some(this) = ALL.0.get() {
-        pending.push(Pending::take(this));
+    while let Some(this) = ALL.pending.get() {
+        ALL.unlink(this);
+        pending.push(this);
     }
     debug!(Log::cycle(), "lua found {} pending timers to be aborted prematurely", pending.len());
-    for timer in pending.into_iter().rev() {
-        fire(timer, true);
+    for this in pending.into_iter().rev() {
+        fire(this, true);
     }
 }
 
-fn fire(pending: Box<Pending>, premature: bool) {
+fn on_timer(this: NonNull<Pending>) {
+    ALL.unlink(this);
+    fire(this, false);
+}
+
+fn fire(this: NonNull<Pending>, premature: bool) {
     debug!(Log::cycle(), "lua ngx.timer expired");
-    let Pending { thread, vm, confs, conf, interval, .. } = *pending;
-    if let Some(interval) = interval.filter(|_| !process::exiting()) {
-        start_next(&pending, interval);
-    }
+    #[allow(unsafe_code)]
+    // SAFETY: it is whole until it is retired.
+    let job = unsafe { &this.as_ref().job };
+    let &Job { values, vm, confs, conf, interval, .. } = job;
+    let next = interval.filter(|_| !process::exiting());
+    let (thread, context) = match next.and_then(|interval| ALL.repeat(this, interval)) {
+        Some(thread) => (thread, job.context.clone()),
+        None => (job.thread, ALL.retire(this)),
+    };
     let running = conf.running_timers.get();
     if running >= conf.max_running_timers {
         let why = format!("{} lua_max_running_timers are not enough", conf.max_running_timers);
         refuse(vm, thread, &why);
         return;
     }
-    let (values, context) = (pending.values, pending.context.clone());
-    // Before Lua runs, which may make timers.
-    pending.discard();
     let detached = Detached::new(&confs, Some(context));
     let ctx = detached.as_ref().and_then(|d| RequestCtx::create(d.request(), vm));
     let (Some(detached), Some(ctx)) = (detached, ctx) else {
@@ -311,45 +344,13 @@ fn fire(pending: Box<Pending>, premature: bool) {
     conclude(ctx, run);
 }
 
-/// The next timer of `ngx.timer.every`, with the same function and arguments.
-fn start_next(pending: &Pending, interval: Msec) {
-    let (stack, values) = (pending.thread.stack(), pending.values);
-    if !stack.reserve(values) {
-        return;
-    }
-    for i in 1..=values {
-        stack.push_value(i);
-    }
-    let thread = recycle::take_for(pending.vm);
-    stack.move_to(thread.stack(), values);
-    debug!(
-        Log::cycle(),
-        "created next timer (co: {:p} delay: {} ms)",
-        thread.stack().as_ptr(),
-        interval.0
-    );
-    Pending {
-        timer: Timer::new(Log::cycle(), NonNull::dangling(), on_timer),
-        thread,
-        values,
-        vm: pending.vm,
-        confs: pending.confs,
-        conf: pending.conf,
-        interval: Some(interval),
-        context: pending.context.clone(),
-        previous: Cell::new(None),
-        next: Cell::new(None),
-    }
-    .start(Delay::After(interval));
-}
-
 fn refuse(vm: Vm, thread: Thread, why: &str) {
     let (source, line) = traceback::definition(thread.stack(), 1);
     Log::cycle().print(
         Level::Alert,
         format_args!("lua failed to run timer with function defined at {source}:{line}: {why}"),
     );
-    thread.release(vm);
+    thread.release();
     lease::release(vm);
 }
 

@@ -19,7 +19,9 @@ use crate::nginx::script::Values;
 use crate::nginx::uri::Target;
 use crate::nginx::{FilteredBody, Log, Output, Phase, Phases, Request, slot, trace};
 use crate::vm::sys::LUA_NOREF;
-use crate::vm::{Call, Error, Result, Stack, Thread, Vm, Yield};
+use crate::vm::{Call, Error, Result, Stack, Step, Thread, Vm, Yield};
+
+const NO_COROUTINE: Error = Error::raise("no co ctx found");
 
 /// What the running coroutine asked for when it yielded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,13 +77,15 @@ pub(crate) struct RequestCtx {
     pub(super) threads: Cell<u32>,
     /// The entry of a phase that has ended, for the next one.
     spare: Cell<Option<Co>>,
-    /// Memory of records whose coroutines have ended.
-    pub(super) unused_records: Cell<Option<Co>>,
     /// The queue of coroutines that are ready to run.
     pub(super) ready: Cell<Option<Co>>,
     /// Its end, while there is one.
     pub(super) last_ready: Cell<Option<Co>>,
     pub(super) asked: Cell<Ask>,
+    /// How many of the running coroutines run within a call of their parents.
+    pub(super) nested: Cell<u32>,
+    /// What became of one that did, which waits for its parent to yield.
+    pub(super) unsettled: Cell<Option<(Co, Step)>>,
     leave: Cell<Option<Leave>>,
     /// The light thread that starts when the client goes.
     pub(super) abort_handler: Cell<Option<Co>>,
@@ -126,10 +130,11 @@ impl RequestCtx {
             others: Cell::new(None),
             threads: Cell::new(0),
             spare: Cell::new(None),
-            unused_records: Cell::new(None),
             ready: Cell::new(None),
             last_ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
+            nested: Cell::new(0),
+            unsettled: Cell::new(None),
             leave: Cell::new(None),
             abort_handler: Cell::new(None),
             captures: Cell::new(0),
@@ -266,7 +271,7 @@ impl RequestCtx {
         }
         let co = match self.spare.take() {
             Some(co) => co,
-            None => Co::new(self, recycle::take(self), Role::Entry),
+            None => recycle::take(self),
         };
         self.entry.set(Some(co));
         if let Err(error) = push(co.stack()) {
@@ -281,7 +286,7 @@ impl RequestCtx {
     /// A coroutine for a function and its arguments, the topmost `values` of `from`, to be run outside of
     /// this request by [`RequestCtx::adopt`]. stack of from: [-values, +0, m]
     pub(crate) fn prepare_entry(&self, from: Stack, values: c_int) -> Thread {
-        let thread = recycle::take(self);
+        let thread = recycle::take_thread(self);
         from.move_to(thread.stack(), values);
         thread
     }
@@ -311,7 +316,8 @@ impl RequestCtx {
         &self,
         begin: impl FnOnce(Waker) -> Result<S>,
     ) -> Result<Yield> {
-        let co = self.running()?;
+        let Some(co) = self.current.get() else { return Err(NO_COROUTINE) };
+        co.cancel();
         let suspension = begin(Waker::new(co))?;
         Ok(self.wait_for(co, || suspension))
     }
@@ -322,22 +328,15 @@ impl RequestCtx {
         &self,
         begin: impl FnOnce(Waker) -> S,
     ) -> Result<Yield> {
-        let co = self.running()?;
+        let Some(co) = self.current.get() else { return Err(NO_COROUTINE) };
         Ok(self.wait_for(co, || begin(Waker::new(co))))
     }
 
-    /// The coroutine that runs, which waits for nothing any more.
-    #[inline]
-    fn running(&self) -> Result<Co> {
-        let Some(co) = self.current.get() else { return Err(Error::raise("no co ctx found")) };
-        co.cancel();
-        Ok(co)
-    }
-
+    /// `co`, which runs, waits from now on, for nothing else any more.
     #[inline]
     fn wait_for<S: Suspension + 'static>(&self, co: Co, begin: impl FnOnce() -> S) -> Yield {
         self.asked.set(Ask::Wait);
-        co.room.begin(begin);
+        co.room().begin(begin);
         Yield::NOTHING
     }
 
@@ -391,10 +390,10 @@ impl RequestCtx {
     fn wake_if(&self, ends: impl Fn(&dyn Suspension) -> bool) {
         let mut woken = self.ready.get();
         for co in self.coroutines() {
-            if co.room.ask(&ends) != Some(true) {
+            if co.room().ask(&ends) != Some(true) {
                 continue;
             }
-            if let Some(results) = co.room.finish(co.stack()) {
+            if let Some(results) = co.room().finish(co.stack()) {
                 co.results.set(results);
                 self.make_ready(co);
                 woken = Some(co);
@@ -414,9 +413,7 @@ impl RequestCtx {
 
     fn recycle(&self, co: Co) {
         let max = MainConf::of(self.request).thread_cache_max_entries;
-        let thread = co.thread;
-        co.free(self);
-        recycle::give(self, thread, max.unsigned_abs());
+        recycle::give(self, co, max.unsigned_abs());
     }
 
     /// The entry has ended normally: it serves a later phase that has Lua. Without one it is other requests' at once,
@@ -454,8 +451,8 @@ impl RequestCtx {
             self.others.set(co.next.take());
             co.cancel();
             // The Lua coroutine may live on in a table; it is nobody's now.
-            co.thread.release(self.vm);
-            co.free(self);
+            co.thread.release();
+            co.free();
         }
         if let Some(co) = self.entry.get() {
             co.cancel();

@@ -4,6 +4,7 @@ use core::ffi::c_int;
 
 use super::context::{Ask, RequestCtx};
 use super::task::{Co, Role, Status};
+use crate::vm::state::Term;
 use crate::vm::{Stack, Thread};
 
 impl RequestCtx {
@@ -19,11 +20,12 @@ impl RequestCtx {
     /// top of `from`.
     ///
     /// Reference: gives it the VM's globals, not those of `from`.
+    #[inline(always)]
     pub(crate) fn create_coroutine(&self, from: Stack, function: c_int, role: Role) -> Co {
         let mut thread = Thread::unanchored(from);
         if role == Role::Light {
             // Nothing of Lua may refer to it while it waits.
-            thread = thread.anchored(self.vm);
+            thread = thread.anchored(self.vm, Term::Short);
         }
         let co = Co::new(self, thread, role);
         self.link(co);
@@ -66,8 +68,8 @@ impl RequestCtx {
         }
         self.unready(co);
         self.unlink(co);
-        co.thread.release(self.vm);
-        co.free(self);
+        co.thread.release();
+        co.free();
         if let Some(parent) = parent.filter(|parent| parent.status() == Status::Dead) {
             self.bury(parent);
         }
@@ -131,7 +133,7 @@ impl RequestCtx {
 
     /// The running coroutine, which is about to yield, wants `child` to run in its place, with
     /// the `values` that it yields.
-    pub(crate) fn ask_to_resume(&self, child: Co, values: i32) {
+    pub(super) fn ask_to_resume(&self, child: Co, values: i32) {
         let parent = self.current.get();
         if let Some(parent) = parent {
             parent.set_status(Status::Normal);
@@ -144,7 +146,7 @@ impl RequestCtx {
 
     /// The running coroutine, which is about to yield, wants `child` to run beside it, at once: it goes
     /// on itself when the child waits or ends, with the one value that it yields.
-    pub(crate) fn ask_to_spawn(&self, child: Co) {
+    pub(super) fn ask_to_spawn(&self, child: Co) {
         let parent = self.current.get();
         if let Some(parent) = parent {
             parent.results.set(1);

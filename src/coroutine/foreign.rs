@@ -67,7 +67,7 @@ impl Foreign {
         if !handle.waits.get() {
             co.cancel();
             handle.waits.set(true);
-            co.room.begin(|| Wait(handle));
+            co.room().begin(|| Wait(handle));
         }
         Some(handle)
     }

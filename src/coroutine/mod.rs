@@ -8,6 +8,7 @@ mod family;
 pub(crate) mod foreign;
 pub(crate) mod lease;
 pub(crate) mod loads;
+mod nest;
 mod records;
 pub(crate) mod recycle;
 mod room;
@@ -20,6 +21,7 @@ pub(crate) use context::{
 };
 pub(crate) use ending::Ending;
 pub(crate) use foreign::Foreign;
+pub(crate) use nest::Nested;
 pub(crate) use scheduler::Run;
 pub(crate) use suspension::{Suspension, Waker};
 pub(crate) use task::{Co, Role, Status};

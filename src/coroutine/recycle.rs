@@ -2,78 +2,114 @@
 //!
 //! A coroutine is reset before it is reused; without that it would carry over hooks, open upvalues
 //! and the stack of an aborted run.
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 
 use super::context::RequestCtx;
+use super::task::{Co, Role};
 use crate::nginx::trace;
 use crate::vm::{Thread, Vm};
 
 struct Pool {
     /// The VM that the pooled coroutines belong to.
     vm: Cell<Option<Vm>>,
-    threads: RefCell<Vec<Thread>>,
+    /// With their records, which are no request's.
+    coroutines: UnsafeCell<Vec<Co>>,
 }
 
-static POOL: Pool = Pool { vm: Cell::new(None), threads: RefCell::new(Vec::new()) };
+static POOL: Pool = Pool { vm: Cell::new(None), coroutines: UnsafeCell::new(Vec::new()) };
 
 #[allow(unsafe_code)]
 // SAFETY: [single-thread]; a thread-local would cost a call for each use.
 unsafe impl Sync for Pool {}
 
+// SAFETY (every block of this impl): [single-thread]; nothing else is called while there is a reference.
+#[allow(unsafe_code, clippy::undocumented_unsafe_blocks)]
 impl Pool {
     #[inline]
-    fn pop(&self, vm: Vm) -> Option<Thread> {
-        if self.vm.get() == Some(vm) { self.threads.borrow_mut().pop() } else { None }
+    fn pop(&self, vm: Vm) -> Option<Co> {
+        let is_its_vm = self.vm.get() == Some(vm);
+        if is_its_vm { unsafe { &mut *self.coroutines.get() }.pop() } else { None }
     }
 
     /// Keeps a coroutine if there is room and this LuaJIT can reset it. The first VM that gives one
     /// back is the one that the pool serves, until it is closed.
-    fn push(&self, vm: Vm, thread: Thread, max: usize) -> bool {
+    fn push(&self, vm: Vm, co: Co, max: usize) -> bool {
         if self.vm.get().is_none() && vm.is_lasting() {
             self.vm.set(Some(vm));
         }
-        let mut threads = self.threads.borrow_mut();
-        if self.vm.get() != Some(vm) || threads.len() >= max || !thread.reset(vm) {
+        let has_room = self.vm.get() == Some(vm) && unsafe { &*self.coroutines.get() }.len() < max;
+        if !has_room || !co.thread.reset(vm) {
             return false;
         }
-        threads.push(thread);
+        unsafe { &mut *self.coroutines.get() }.push(co);
         true
+    }
+
+    fn clear(&self) {
+        while let Some(co) = unsafe { &mut *self.coroutines.get() }.pop() {
+            co.give_up_record();
+        }
+        self.vm.set(None);
     }
 }
 
-/// An entry coroutine of `vm`, new or as good as new.
-pub(super) fn take(ctx: &RequestCtx) -> Thread {
+/// An entry coroutine for the request of `ctx`, new or as good as new.
+pub(super) fn take(ctx: &RequestCtx) -> Co {
+    match find(ctx) {
+        Ok(co) => {
+            co.serve(ctx);
+            co
+        }
+        Err(thread) => Co::new(ctx, thread, Role::Entry),
+    }
+}
+
+/// The same for another request than that of `ctx`, and without a record.
+pub(super) fn take_thread(ctx: &RequestCtx) -> Thread {
+    find(ctx).map_or_else(core::convert::identity, without_record)
+}
+
+/// An unused coroutine, or a new one.
+#[inline]
+fn find(ctx: &RequestCtx) -> Result<Co, Thread> {
     let vm = ctx.vm;
     trace!(ctx, "lua creating new thread");
-    if let Some(thread) = POOL.pop(vm) {
-        trace!(ctx, "lua reusing cached lua thread {}", Shown(thread));
-        return thread;
+    if let Some(co) = POOL.pop(vm) {
+        trace!(ctx, "lua reusing cached lua thread {}", Shown(co.thread));
+        return Ok(co);
     }
     let thread = Thread::new(vm);
     trace!(ctx, "lua ref lua thread {}", Shown(thread));
-    thread
+    Err(thread)
+}
+
+fn without_record(co: Co) -> Thread {
+    co.give_up_record();
+    co.thread
 }
 
 /// The same outside of a request.
 pub(crate) fn take_for(vm: Vm) -> Thread {
-    POOL.pop(vm).unwrap_or_else(|| Thread::new(vm))
+    POOL.pop(vm).map_or_else(|| Thread::new(vm), without_record)
 }
 
 /// Takes back an entry coroutine that has ended or was aborted. `max` bounds the pool.
-pub(super) fn give(ctx: &RequestCtx, thread: Thread, max: usize) {
-    trace!(ctx, "lua deleting light thread {}", Shown(thread));
-    if POOL.push(ctx.vm, thread, max) {
-        trace!(ctx, "lua caching unused lua thread {}", Shown(thread));
+pub(super) fn give(ctx: &RequestCtx, co: Co, max: usize) {
+    trace!(ctx, "lua deleting light thread {}", Shown(co.thread));
+    co.leave_request();
+    if POOL.push(ctx.vm, co, max) {
+        trace!(ctx, "lua caching unused lua thread {}", Shown(co.thread));
     } else {
-        drop_unused(ctx, thread);
+        co.give_up_record();
+        drop_unused(ctx, co.thread);
     }
 }
 
 #[cold]
 fn drop_unused(ctx: &RequestCtx, thread: Thread) {
     trace!(ctx, "http lua unref thread {:p}: {}", thread.stack().as_ptr(), thread.anchor());
-    thread.release(ctx.vm);
+    thread.release();
 }
 
 /// A coroutine as debug lines name it.
@@ -88,7 +124,6 @@ impl fmt::Display for Shown {
 /// The VM is about to be closed, and its coroutines with it.
 pub(crate) fn forget(vm: Vm) {
     if POOL.vm.get() == Some(vm) {
-        POOL.threads.borrow_mut().clear();
-        POOL.vm.set(None);
+        POOL.clear();
     }
 }

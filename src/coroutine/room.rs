@@ -20,7 +20,21 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) const fn new() -> Self {
+    /// Makes an empty room of the memory at `this`, whose place needs not be written for that.
+    ///
+    /// # Safety
+    /// The memory is nobody else's.
+    #[inline]
+    pub(super) unsafe fn make(this: *mut Self) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            (&raw mut (*this).taken).write(Cell::new(false));
+            (&raw mut (*this).held).write(Cell::new(None));
+        }
+    }
+
+    #[cfg(test)]
+    const fn new() -> Self {
         Self {
             place: UnsafeCell::new(MaybeUninit::uninit()),
             taken: Cell::new(false),

@@ -2,7 +2,8 @@
 //! the entry coroutine has ended.
 //!
 //! Coroutines made by Lua run beside their parent, not on top of it: `coroutine.resume` yields to
-//! here, and the child is resumed from here. So any of them can be suspended by any API.
+//! here, and the child is resumed from here. So any of them can be suspended by any API. A child that does not wait
+//! need not come here at all (`nest`).
 use super::context::{Ask, Leave, RequestCtx};
 use super::loads;
 use super::task::{Co, Role, Status};
@@ -82,12 +83,25 @@ impl RequestCtx {
         if co.propagates.take() {
             return self.on_failure(co, Failure::Runtime);
         }
+        let step = self.resume_once(co, args);
+        let (co, step) = self.unsettled.take().unwrap_or((co, step));
+        self.settle(co, step)
+    }
+
+    /// Resumes `co`, up to where it yields or ends.
+    #[inline]
+    pub(super) fn resume_once(&self, co: Co, args: i32) -> Step {
         self.asked.set(Ask::Wait);
         let step = co.thread.resume(args);
         trace!(self, "lua resume returned {}", step.0);
         if co.loads.get() > 0 {
             loads::review(co, step == Step::YIELDED);
         }
+        step
+    }
+
+    #[inline(always)]
+    fn settle(&self, co: Co, step: Step) -> Next {
         match step {
             Step::YIELDED => self.on_yield(co),
             Step::FINISHED => self.on_finish(co),
@@ -141,27 +155,51 @@ impl RequestCtx {
         Next::Resume(parent, hand_over(co, parent, values))
     }
 
+    #[inline(always)]
     fn on_finish(&self, co: Co) -> Next {
+        match co.role() {
+            Role::Entry => {
+                self.end(co);
+                self.end_entry();
+                Next::Stop(self.unless_threads_run())
+            }
+            Role::Light => {
+                self.end(co);
+                self.on_thread_end(co, true)
+            }
+            Role::User | Role::Wrapped => {
+                let Some(parent) = co.parent.get() else {
+                    self.end(co);
+                    return self.orphaned();
+                };
+                Next::Resume(parent, self.end_child(co, parent))
+            }
+        }
+    }
+
+    /// `co` has ended normally.
+    #[inline]
+    fn end(&self, co: Co) {
         co.cancel();
         co.set_status(Status::Dead);
         self.disown(co);
         trace!(self, "lua light thread ended normally");
-        match co.role() {
-            Role::Entry => {
-                self.end_entry();
-                Next::Stop(self.unless_threads_run())
-            }
-            Role::Light => self.on_thread_end(co, true),
-            Role::User | Role::Wrapped => {
-                let Some(parent) = co.parent.get() else { return self.orphaned() };
-                let values = co.stack().top();
-                let results = hand_over(co, parent, values);
-                parent.set_status(Status::Running);
-                trace!(self, "lua coroutine: lua user thread ended normally");
-                self.bury(co);
-                Next::Resume(parent, results)
-            }
-        }
+    }
+
+    /// A coroutine that `parent` has resumed has ended normally: how many values that makes on the stack of `parent`.
+    pub(super) fn end_child(&self, co: Co, parent: Co) -> i32 {
+        self.end(co);
+        let results = hand_over(co, parent, co.stack().top());
+        parent.set_status(Status::Running);
+        trace!(self, "lua coroutine: lua user thread ended normally");
+        self.bury(co);
+        results
+    }
+
+    /// A light thread has ended normally, and its parent does not wait for it.
+    pub(super) fn end_unawaited(&self, co: Co) {
+        self.end(co);
+        keep_results(co, true, co.stack().top());
     }
 
     /// How the run ends when the coroutine that ran has ended.
@@ -179,14 +217,7 @@ impl RequestCtx {
             return Next::Stop(self.unless_threads_run());
         };
         if !co.is_awaited_by(parent) {
-            co.stack().push_boolean(ok);
-            co.stack().insert(-results - 1);
-            // Only what is to be returned stays on the stack.
-            let rest = co.stack().top() - results - 1;
-            for _ in 0..rest {
-                co.stack().remove(1);
-            }
-            co.set_status(Status::Zombie);
+            keep_results(co, ok, results);
             return Next::Stop(Run::Suspended);
         }
         parent.next_wait();
@@ -322,9 +353,21 @@ fn error_values(stack: Stack) -> i32 {
     }
 }
 
+/// Keeps the topmost `results` of a light thread that has ended, for who waits for it.
+fn keep_results(co: Co, ok: bool, results: i32) {
+    let stack = co.stack();
+    stack.push_boolean(ok);
+    stack.insert(-results - 1);
+    // Only what is to be returned stays on the stack.
+    for _ in results + 1..stack.top() {
+        stack.remove(1);
+    }
+    co.set_status(Status::Zombie);
+}
+
 /// Moves the topmost `values` of `co` to `parent`, as what its `resume` returns; with `true` in front
 /// unless the coroutine is wrapped.
-fn hand_over(co: Co, parent: Co, values: i32) -> i32 {
+pub(super) fn hand_over(co: Co, parent: Co, values: i32) -> i32 {
     if co.role.get() == Role::Wrapped {
         co.stack().move_to(parent.stack(), values);
         return values;

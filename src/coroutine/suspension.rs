@@ -59,7 +59,7 @@ impl Waker {
     /// event loop does not call: nothing of Lua runs here.
     pub(crate) fn wake_later(self) {
         let Some(ctx) = self.context() else { return };
-        let Some(results) = self.co.room.finish(self.co.stack()) else { return };
+        let Some(results) = self.co.room().finish(self.co.stack()) else { return };
         self.co.results.set(results);
         ctx.make_ready(self.co);
     }
@@ -71,7 +71,7 @@ impl Waker {
         let r = ctx.request;
         r.enter_log();
         let (connection, detached) = (r.connection(), r.is_detached());
-        let Some(results) = self.co.room.finish(self.co.stack()) else { return };
+        let Some(results) = self.co.room().finish(self.co.stack()) else { return };
         self.co.results.set(results);
         ctx.make_ready(self.co);
         ctx.drive();

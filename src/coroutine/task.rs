@@ -49,8 +49,8 @@ impl Status {
 }
 
 pub(crate) struct Coroutine {
-    /// Its number among the records.
-    number: Cell<usize>,
+    /// The number of its record.
+    number: usize,
     pub(super) thread: Thread,
     pub(super) ctx: Cell<Option<NonNull<RequestCtx>>>,
     pub(super) role: Cell<Role>,
@@ -65,7 +65,6 @@ pub(crate) struct Coroutine {
     pub(super) awaited: Cell<u64>,
     /// An error of a wrapped child that is to be raised here.
     pub(super) propagates: Cell<bool>,
-    pub(super) room: Room,
     /// What other modules hold of it.
     pub(super) foreign: Cell<Option<&'static Foreign>>,
     /// How many modules it is loading.
@@ -76,7 +75,7 @@ pub(crate) struct Coroutine {
     pub(super) is_ready: Cell<bool>,
     /// The next one there.
     pub(super) next_ready: Cell<Option<Co>>,
-    /// The next one of the same request, or of its unused records.
+    /// The next one of the same request, or of the free records.
     pub(super) next: Cell<Option<Co>>,
     /// The one before it of the same request.
     pub(super) previous: Cell<Option<Co>>,
@@ -94,13 +93,20 @@ impl Coroutine {
 /// A handle to a coroutine, which is the same one as long as its request's context lives
 /// ([ctx-owns-threads]).
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Co(NonNull<Coroutine>);
+pub(crate) struct Co(NonNull<Record>);
+
+/// A coroutine, and room for what it waits for.
+struct Record {
+    coroutine: Coroutine,
+    room: Room,
+}
 
 impl Co {
-    /// A record, in the pool of the request of `ctx`: it lives as long as that, or until it is freed.
+    /// A record of the request of `ctx`, until it is freed.
     pub(super) fn new(ctx: &RequestCtx, thread: Thread, role: Role) -> Self {
+        let (co, number) = records::take();
         let record = Coroutine {
-            number: Cell::new(0),
+            number,
             thread,
             ctx: Cell::new(Some(NonNull::from(ctx))),
             role: Cell::new(role),
@@ -110,7 +116,6 @@ impl Co {
             waits: Cell::new(1),
             awaited: Cell::new(0),
             propagates: Cell::new(false),
-            room: Room::new(),
             foreign: Cell::new(None),
             loads: Cell::new(0),
             results: Cell::new(0),
@@ -119,31 +124,23 @@ impl Co {
             next: Cell::new(None),
             previous: Cell::new(None),
         };
-        let co = match ctx.unused_records.get() {
-            Some(unused) => {
-                ctx.unused_records.set(unused.next.get());
-                // SAFETY: freed, and nobody else's; the room is empty.
-                unsafe { unused.0.write(record) };
-                unused
-            }
-            None => Self::place(ctx, record),
-        };
-        co.number.set(records::add(co));
+        // SAFETY: it serves no coroutine, and nobody looks at it before.
+        unsafe {
+            (&raw mut (*co.0.as_ptr()).coroutine).write(record);
+            Room::make(&raw mut (*co.0.as_ptr()).room);
+        }
         // Lua finds the record by the coroutine from now on.
-        co.stack().set_number_of_record(co.number.get());
+        thread.stack().set_number_of_record(number);
         co
     }
 
-    fn place(ctx: &RequestCtx, record: Coroutine) -> Self {
-        match ctx.request.pool().place_raw() {
-            Some(place) => {
-                // SAFETY: it has room for a record.
-                unsafe { place.write(record) };
-                Self(place)
-            }
-            // As where Rust itself needs memory.
-            None => std::alloc::handle_alloc_error(core::alloc::Layout::new::<Coroutine>()),
-        }
+    /// Memory for a record, which lives as long as the process.
+    pub(super) fn allocate() -> Self {
+        Self(NonNull::from(Box::leak(Box::<Record>::new_uninit())).cast())
+    }
+
+    pub(super) fn number(self) -> usize {
+        self.number
     }
 
     pub(crate) fn role(self) -> Role {
@@ -172,14 +169,41 @@ impl Co {
         !matches!(self.status(), Status::Dead | Status::Zombie)
     }
 
-    /// Gives up the record, for another coroutine of the request. It stays what it was until then.
-    pub(super) fn free(self, ctx: &RequestCtx) {
+    /// Gives up the record, for another coroutine of whatever request. It stays what it was until then, but nobody's.
+    pub(super) fn free(self) {
         self.cut_loads();
         self.cancel();
         self.disclaim();
-        records::remove(self.number.take());
         self.ctx.set(None);
-        self.next.set(ctx.unused_records.replace(Some(self)));
+        self.parent.set(None);
+        records::give(self);
+    }
+
+    /// Makes an entry that has ended, or was aborted, one of no request: its record is as when it was made.
+    pub(super) fn leave_request(self) {
+        self.cut_loads();
+        self.cancel();
+        self.disclaim();
+        self.ctx.set(None);
+        self.parent.set(None);
+        self.children.set(0);
+        self.propagates.set(false);
+        self.results.set(0);
+        self.is_ready.set(false);
+        self.next_ready.set(None);
+    }
+
+    /// Makes an entry of no request one of the request of `ctx`.
+    #[inline]
+    pub(super) fn serve(self, ctx: &RequestCtx) {
+        self.ctx.set(Some(NonNull::from(ctx)));
+        self.status.set(Status::Suspended);
+        self.stack().set_number_of_record(self.number);
+    }
+
+    /// Gives up the record of a coroutine of no request.
+    pub(super) fn give_up_record(self) {
+        records::give(self);
     }
 
     /// Makes an entry that has ended normally ready for another run.
@@ -189,6 +213,12 @@ impl Co {
         self.cancel();
         self.disclaim();
         self.results.set(0);
+    }
+
+    #[inline]
+    pub(super) fn room<'a>(self) -> &'a Room {
+        // SAFETY: [ctx-owns-threads]
+        &unsafe { self.0.as_ref() }.room
     }
 
     #[inline]
@@ -231,12 +261,12 @@ impl Co {
     /// Cancels what the coroutine waits for.
     #[inline]
     pub(crate) fn cancel(self) {
-        self.room.empty();
+        self.room().empty();
     }
 
     /// Why the coroutine cannot be killed now, if it cannot.
     pub(crate) fn stays(self) -> Option<&'static str> {
-        self.room.ask(|suspension| suspension.refuses_kill())?
+        self.room().ask(|suspension| suspension.refuses_kill())?
     }
 
     /// It begins to wait for light threads, or ceases to: those awaited so far are not any more. The number of the
@@ -270,6 +300,6 @@ impl Deref for Co {
 
     fn deref(&self) -> &Coroutine {
         // SAFETY: [ctx-owns-threads]
-        unsafe { self.0.as_ref() }
+        &unsafe { self.0.as_ref() }.coroutine
     }
 }

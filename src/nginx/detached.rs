@@ -3,7 +3,7 @@
 //! The connection is no connection of the event loop: it only carries a log and `fd == -1`, by which
 //! every part of the module knows that nobody is there.
 #![allow(unsafe_code)]
-use core::cell::RefCell;
+use core::cell::Cell;
 use core::ptr;
 use std::ffi::CString;
 use std::rc::Rc;
@@ -180,9 +180,13 @@ impl Drop for Detached {
 }
 
 /// Pools of detached requests that have ended: making one costs as much as all else of a timer.
-struct Spare(RefCell<Vec<*mut sys::ngx_pool_t>>);
+struct Spare {
+    pools: [Cell<*mut sys::ngx_pool_t>; Self::MOST],
+    count: Cell<usize>,
+}
 
-static SPARE: Spare = Spare(RefCell::new(Vec::new()));
+static SPARE: Spare =
+    Spare { pools: [const { Cell::new(ptr::null_mut()) }; Spare::MOST], count: Cell::new(0) };
 
 // SAFETY: [single-thread]
 unsafe impl Sync for Spare {}
@@ -190,10 +194,26 @@ unsafe impl Sync for Spare {}
 impl Spare {
     const MOST: usize = 16;
 
+    #[inline]
+    fn pop(&self) -> Option<*mut sys::ngx_pool_t> {
+        let count = self.count.get().checked_sub(1)?;
+        self.count.set(count);
+        self.pools.get(count).map(Cell::get)
+    }
+
+    /// `false` if there are enough.
+    #[inline]
+    fn push(&self, pool: *mut sys::ngx_pool_t) -> bool {
+        let Some(place) = self.pools.get(self.count.get()) else { return false };
+        place.set(pool);
+        self.count.set(self.count.get() + 1);
+        true
+    }
+
     unsafe fn take(&self, log: *mut sys::ngx_log_t) -> *mut sys::ngx_pool_t {
         // SAFETY: pools here are as good as new.
         unsafe {
-            match self.0.borrow_mut().pop() {
+            match self.pop() {
                 Some(pool) => {
                     (*pool).log = log;
                     pool
@@ -215,10 +235,8 @@ impl Spare {
                 }
                 cleanup = step.next;
             }
-            let mut pools = self.0.borrow_mut();
-            if pools.len() < Self::MOST && (*pool).d.next.is_null() {
+            if (*pool).d.next.is_null() && self.push(pool) {
                 sys::ngx_reset_pool(pool);
-                pools.push(pool);
             } else {
                 sys::ngx_destroy_pool(pool);
             }

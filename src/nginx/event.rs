@@ -16,7 +16,8 @@ impl Msec {
 
     /// Lua passes seconds as a double; negative ones and NaN are refused.
     pub(crate) fn from_secs(secs: f64) -> Option<Self> {
-        (secs >= 0.0).then_some(Self(((secs * 1000.0) as usize).min(Self::MAX)))
+        let ms = (secs * 1000.0).min(Self::MAX as f64);
+        (secs >= 0.0).then_some(Self(ms as i64 as usize))
     }
 }
 
@@ -69,6 +70,11 @@ impl<D: Copy> Timer<D> {
         self.data = data;
     }
 
+    /// Prepares a timer that has fired, or was disarmed, for another time.
+    pub(crate) fn renew(&mut self, log: Log) {
+        self.event.log = log.as_ptr();
+    }
+
     /// Whether the timer has still to fire.
     pub(crate) fn is_armed(&self) -> bool {
         self.event.timer_set() != 0
@@ -90,8 +96,10 @@ impl<D: Copy> Timer<D> {
     }
 }
 
-impl<D: Copy> Drop for Timer<D> {
-    fn drop(&mut self) {
+impl<D: Copy> Timer<D> {
+    /// Takes the timer out of nginx's tree or queue, if it is there.
+    #[inline]
+    pub(crate) fn disarm(&mut self) {
         if self.is_armed() {
             // SAFETY: armed, not yet removed.
             unsafe { sys::ngx_del_timer(&raw mut self.event) };
@@ -100,6 +108,13 @@ impl<D: Copy> Drop for Timer<D> {
             // SAFETY: posted, not yet taken from its queue.
             unsafe { sys::ngx_delete_posted_event(&raw mut self.event) };
         }
+    }
+}
+
+impl<D: Copy> Drop for Timer<D> {
+    #[inline]
+    fn drop(&mut self) {
+        self.disarm();
     }
 }
 

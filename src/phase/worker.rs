@@ -60,7 +60,7 @@ fn start(cycle: *mut ngx_cycle_t, vm: Vm, chunk: &Chunk, context: &CStr) -> Opti
         };
         conclude(ctx, run);
     } else {
-        thread.release(vm);
+        thread.release();
     }
     vm.collect();
     // A failure is logged; the worker serves all the same.

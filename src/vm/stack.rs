@@ -470,6 +470,24 @@ impl Stack {
         unsafe { sys::lua_xmove(self.0, to.0, n) }
     }
 
+    /// Whether the C function that runs can yield; `None` where this LuaJIT does not tell. stack: [-0, +0, -]
+    #[inline]
+    pub(crate) fn is_yieldable(self) -> Option<bool> {
+        sys::extensions().is_yieldable.map(|is| unsafe { is(self.0) } != 0)
+    }
+
+    /// Whether the coroutine has ended well, and its results have been taken. stack: [-0, +0, -]
+    #[inline]
+    pub(crate) fn is_spent(self) -> bool {
+        unsafe { sys::lua_status(self.0) == sys::LUA_OK && sys::lua_gettop(self.0) == 0 }
+    }
+
+    /// Tells the coroutine's table of globals from others. stack: [-0, +0, -]
+    #[inline]
+    pub(super) fn globals(self) -> *const c_void {
+        unsafe { sys::lua_topointer(self.0, sys::LUA_GLOBALSINDEX) }
+    }
+
     fn absolute(self, index: c_int) -> c_int {
         if index < 0 && index > sys::LUA_REGISTRYINDEX { self.top() + index + 1 } else { index }
     }

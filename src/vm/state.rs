@@ -17,7 +17,26 @@ pub(crate) struct Vm {
     /// The registry's reference of the message handler of protected calls.
     handler: c_int,
     /// A box that `close` frees.
-    anchors: NonNull<Anchors>,
+    kept: NonNull<Kept>,
+}
+
+/// What is kept beside a VM.
+struct Kept {
+    /// What keeps coroutines that serve one run after another.
+    long: Anchors,
+    /// What keeps coroutines until they end.
+    short: Anchors,
+    /// The globals of a new coroutine.
+    globals: *const c_void,
+}
+
+/// How long a coroutine is to be kept from the collector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Term {
+    /// It serves one run after another.
+    Long,
+    /// Until it ends.
+    Short,
 }
 
 impl PartialEq for Vm {
@@ -90,8 +109,10 @@ impl Vm {
             return None;
         }
         let main = Stack::from_raw(main);
-        let anchors = NonNull::from(Box::leak(Box::new(Anchors::new())));
-        let mut vm = Self { main, chunks, lasting: true, handler: sys::LUA_NOREF, anchors };
+        let (long, short) = (Anchors::new(), Anchors::new());
+        let kept = Box::new(Kept { long, short, globals: main.globals() });
+        let kept = NonNull::from(Box::leak(kept));
+        let mut vm = Self { main, chunks, lasting: true, handler: sys::LUA_NOREF, kept };
         let ready = protect(vm.main, |stack| {
             // SAFETY: `stack` is the new state.
             unsafe { sys::luaL_openlibs(stack.as_ptr()) };
@@ -120,7 +141,7 @@ impl Vm {
         // SAFETY: the caller owns the VM.
         unsafe {
             heap::close_state(self.main.as_ptr());
-            drop(Box::from_raw(self.anchors.as_ptr()));
+            drop(Box::from_raw(self.kept.as_ptr()));
         }
     }
 
@@ -140,15 +161,23 @@ impl Vm {
     }
 
     /// Keeps a coroutine from the collector. stack: [-0, +0, m]
-    pub(super) fn keep(self, coroutine: Stack) -> Anchor {
+    #[inline]
+    pub(super) fn keep(self, coroutine: Stack, term: Term) -> Anchor {
         let push_coroutines = |main| push_registry(main, &ngx_http_lua_coroutines_key);
         // SAFETY: the VM has not been closed.
-        unsafe { self.anchors.as_ref() }.keep(coroutine, self.main, push_coroutines)
+        let kept = unsafe { self.kept.as_ref() };
+        let anchors = match term {
+            Term::Long => &kept.long,
+            Term::Short => &kept.short,
+        };
+        anchors.keep(coroutine, self.main, push_coroutines)
     }
 
-    pub(super) fn release(self, anchor: Anchor) {
-        // SAFETY: as above.
-        unsafe { self.anchors.as_ref() }.release(anchor);
+    /// Whether the coroutine has the globals of a new one of this VM. stack: [-0, +0, -]
+    #[inline]
+    pub(super) fn gives_globals_of(self, coroutine: Stack) -> bool {
+        // SAFETY: the VM has not been closed.
+        coroutine.globals() == unsafe { self.kept.as_ref() }.globals
     }
 
     /// stack: [-0, +1, -]

@@ -1,10 +1,11 @@
 //! Lua coroutines: made, anchored against the collector, resumed, reset for reuse.
 #![allow(unsafe_code)]
 use core::ffi::c_int;
+use core::ptr;
 
 use super::anchor::Anchor;
 use super::stack::Stack;
-use super::state::Vm;
+use super::state::{Term, Vm};
 use super::sys;
 
 /// A coroutine, and what Rust keeps it alive by, if it does.
@@ -66,7 +67,7 @@ impl Failure {
 impl Thread {
     /// A new coroutine of `vm`, anchored. stack of vm: [-0, +0, m]
     pub(crate) fn new(vm: Vm) -> Self {
-        let thread = Self::unanchored(vm.stack()).anchored(vm);
+        let thread = Self::unanchored(vm.stack()).anchored(vm, Term::Long);
         vm.stack().pop(1);
         thread
     }
@@ -78,8 +79,9 @@ impl Thread {
     }
 
     /// The same coroutine, kept alive until it is released. stack of vm: [-0, +0, m]
-    pub(crate) fn anchored(self, vm: Vm) -> Self {
-        Self { anchor: Some(vm.keep(self.stack)), ..self }
+    #[inline]
+    pub(crate) fn anchored(self, vm: Vm, term: Term) -> Self {
+        Self { anchor: Some(vm.keep(self.stack, term)), ..self }
     }
 
     #[inline]
@@ -109,17 +111,24 @@ impl Thread {
     }
 
     /// Makes the coroutine as good as new; `false` if this LuaJIT cannot.
+    #[inline]
     pub(crate) fn reset(self, vm: Vm) -> bool {
         let Some(reset) = sys::extensions().reset_thread else { return false };
+        if self.stack.is_spent() && vm.gives_globals_of(self.stack) {
+            // It has ended well, and no `setfenv(0)` has given it globals: what is left of its run is the owner.
+            self.stack.set_owner(ptr::null_mut());
+            return true;
+        }
         // SAFETY: the thread belongs to `vm` and is not running.
         unsafe { reset(vm.stack().as_ptr(), self.stack.as_ptr()) };
         true
     }
 
     /// Leaves the coroutine to the collector.
-    pub(crate) fn release(self, vm: Vm) {
+    #[inline]
+    pub(crate) fn release(self) {
         if let Some(anchor) = self.anchor {
-            vm.release(anchor);
+            anchor.release(self.stack);
         }
     }
 }
@@ -148,7 +157,7 @@ mod tests {
         vm.store_cached(vm.stack(), c"key", &cache).unwrap();
         vm.stack().pop(1);
         for _ in 0..3 {
-            run(vm, &cache).release(vm);
+            run(vm, &cache).release();
         }
         vm.stack().global(c"mark");
         assert_eq!(vm.stack().kind(-1), super::super::Kind::Nil);
@@ -163,7 +172,7 @@ mod tests {
             thread.stack().push_bytes(format!("number {n}").as_bytes());
         }
         for thread in threads.iter().step_by(2) {
-            thread.release(vm);
+            thread.release();
         }
         vm.collect();
         for (n, thread) in threads.iter().enumerate().skip(1).step_by(2) {
@@ -174,11 +183,25 @@ mod tests {
     }
 
     #[test]
+    fn a_coroutine_that_is_given_up_keeps_nothing_alive() {
+        let vm = Vm::with_chunks(ChunkKind::Shared).unwrap();
+        let [_other, thread] = [Thread::new(vm), Thread::new(vm)];
+        vm.collect();
+        let before = vm.memory();
+        thread.stack().push_bytes(&[b'x'; 100_000]);
+        assert!(vm.memory() > before + 100_000);
+        thread.release();
+        vm.collect();
+        assert!(vm.memory() < before);
+        vm.close();
+    }
+
+    #[test]
     fn released_coroutines_leave_no_memory_behind() {
         let vm = Vm::with_chunks(ChunkKind::Shared).unwrap();
         let make = |n| {
             for _ in 0..n {
-                Thread::new(vm).release(vm);
+                Thread::new(vm).release();
             }
             vm.collect();
             vm.memory()
