@@ -84,6 +84,8 @@ pub(crate) struct RequestCtx {
     pub(super) asked: Cell<Ask>,
     /// How many of the running coroutines run within a call of their parents.
     pub(super) nested: Cell<u32>,
+    /// Whether one of those is a light thread: its parent goes on before whom it makes room for.
+    pub(super) in_spawn: Cell<bool>,
     /// What became of one that did, which waits for its parent to yield.
     pub(super) unsettled: Cell<Option<(Co, Step)>>,
     leave: Cell<Option<Leave>>,
@@ -134,6 +136,7 @@ impl RequestCtx {
             last_ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
             nested: Cell::new(0),
+            in_spawn: Cell::new(false),
             unsettled: Cell::new(None),
             leave: Cell::new(None),
             abort_handler: Cell::new(None),

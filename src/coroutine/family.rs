@@ -105,6 +105,18 @@ impl RequestCtx {
         self.last_ready.set(Some(co));
     }
 
+    /// Puts a coroutine in front of the queue of those that are ready.
+    pub(super) fn make_ready_first(&self, co: Co) {
+        if co.is_ready.replace(true) {
+            return;
+        }
+        let rest = self.ready.replace(Some(co));
+        if rest.is_none() {
+            self.last_ready.set(Some(co));
+        }
+        co.next_ready.set(rest);
+    }
+
     /// Takes a coroutine out of the queue of those that are ready, if it is there.
     fn unready(&self, co: Co) {
         if !co.is_ready.replace(false) {

@@ -62,8 +62,9 @@ impl RequestCtx {
     #[inline]
     pub(crate) fn spawn(&self, from: Stack, child: Co, args: i32) -> Nested {
         let parent = match self.place_for(from, child) {
-            Place::Within(parent) => parent,
-            Place::Beside => {
+            Place::Within(parent) if !self.in_spawn.get() => parent,
+            // The parent of a light thread around this call is to go on before this coroutine does.
+            Place::Within(_) | Place::Beside => {
                 self.ask_to_spawn(child);
                 return Err(Yield { values: 1 });
             }
@@ -72,14 +73,16 @@ impl RequestCtx {
         child.set_parent(Some(parent));
         child.set_status(Status::Running);
         self.threads.set(self.threads.get() + 1);
+        self.in_spawn.set(true);
         let step = self.run_nested(child, args);
+        self.in_spawn.set(false);
         match (step, self.asked.get()) {
             (Step::YIELDED, Ask::Wait) if self.settles() => {}
             (Step::FINISHED, _) => self.end_unawaited(child),
             _ => {
                 self.leave_unsettled(child, step);
                 parent.results.set(1);
-                self.make_ready(parent);
+                self.make_ready_first(parent);
                 return Err(Yield { values: 1 });
             }
         }

@@ -301,3 +301,78 @@ true123
 ["nil\n1\n", "nil\n1\n"]
 --- no_error_log
 [error]
+
+
+
+=== who spawned farther out goes on first
+--- config
+    location = /t {
+        content_by_lua_block {
+            local function leaf(name)
+                ngx.say(name)
+            end
+            local function thread(name)
+                ngx.thread.spawn(leaf, name .. ".leaf")
+                ngx.say(name, " goes on")
+                ngx.thread.spawn(leaf, name .. ".second")
+                ngx.say(name, " ends")
+            end
+            ngx.thread.spawn(thread, "a")
+            ngx.say("entry")
+            ngx.thread.spawn(function ()
+                coroutine.wrap(thread)("b")
+                ngx.say("around b")
+            end)
+            ngx.say("entry ends")
+        }
+    }
+--- request
+GET /t
+--- response_body
+a.leaf
+entry
+b.leaf
+a goes on
+a.second
+entry ends
+b goes on
+b.second
+a ends
+b ends
+around b
+--- no_error_log
+[error]
+
+
+
+=== a thread that gives way lets the one that spawned it go on first
+--- config
+    location = /t {
+        content_by_lua_block {
+            local function thread(name)
+                coroutine.yield()
+                ngx.say(name, " 1")
+                coroutine.yield()
+                ngx.say(name, " 2")
+            end
+            ngx.thread.spawn(thread, "a")
+            ngx.say("entry")
+            ngx.thread.spawn(function ()
+                ngx.thread.spawn(thread, "b")
+                ngx.say("between")
+            end)
+            ngx.say("entry ends")
+        }
+    }
+--- request
+GET /t
+--- response_body
+entry
+a 1
+entry ends
+between
+b 1
+a 2
+b 2
+--- no_error_log
+[error]
