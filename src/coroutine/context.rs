@@ -444,12 +444,20 @@ impl RequestCtx {
     }
 
     /// Ends every coroutine of the request and cancels what they wait for.
+    #[inline]
     pub(crate) fn drop_coroutines(&self) {
         trace!(self, "http lua finalize threads");
         self.ready.set(None);
         self.current.set(None);
         self.threads.set(0);
         self.abort_handler.set(None);
+        if [&self.others, &self.entry, &self.spare].iter().any(|list| list.get().is_some()) {
+            self.drop_each();
+        }
+    }
+
+    #[inline(never)]
+    fn drop_each(&self) {
         while let Some(co) = self.others.get() {
             self.others.set(co.next.take());
             co.cancel();
