@@ -274,7 +274,7 @@ impl RequestCtx {
         }
         let co = match self.spare.take() {
             Some(co) => co,
-            None => recycle::take(self),
+            None => Co::new(self, recycle::take(self), Role::Entry),
         };
         self.entry.set(Some(co));
         if let Err(error) = push(co.stack()) {
@@ -289,7 +289,7 @@ impl RequestCtx {
     /// A coroutine for a function and its arguments, the topmost `values` of `from`, to be run outside of
     /// this request by [`RequestCtx::adopt`]. stack of from: [-values, +0, m]
     pub(crate) fn prepare_entry(&self, from: Stack, values: c_int) -> Thread {
-        let thread = recycle::take_thread(self);
+        let thread = recycle::take(self);
         from.move_to(thread.stack(), values);
         thread
     }
@@ -416,7 +416,9 @@ impl RequestCtx {
 
     fn recycle(&self, co: Co) {
         let max = MainConf::of(self.request).thread_cache_max_entries;
-        recycle::give(self, co, max.unsigned_abs());
+        let thread = co.thread;
+        co.free();
+        recycle::give(self, thread, max.unsigned_abs());
     }
 
     /// The entry has ended normally: it serves a later phase that has Lua. Without one it is other requests' at once,

@@ -6,18 +6,16 @@ use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 
 use super::context::RequestCtx;
-use super::task::{Co, Role};
 use crate::nginx::trace;
 use crate::vm::{Thread, Vm};
 
 struct Pool {
     /// The VM that the pooled coroutines belong to.
     vm: Cell<Option<Vm>>,
-    /// With their records, which are no request's.
-    coroutines: UnsafeCell<Vec<Co>>,
+    threads: UnsafeCell<Vec<Thread>>,
 }
 
-static POOL: Pool = Pool { vm: Cell::new(None), coroutines: UnsafeCell::new(Vec::new()) };
+static POOL: Pool = Pool { vm: Cell::new(None), threads: UnsafeCell::new(Vec::new()) };
 
 #[allow(unsafe_code)]
 // SAFETY: [single-thread]; a thread-local would cost a call for each use.
@@ -27,82 +25,56 @@ unsafe impl Sync for Pool {}
 #[allow(unsafe_code, clippy::undocumented_unsafe_blocks)]
 impl Pool {
     #[inline]
-    fn pop(&self, vm: Vm) -> Option<Co> {
+    fn pop(&self, vm: Vm) -> Option<Thread> {
         let is_its_vm = self.vm.get() == Some(vm);
-        if is_its_vm { unsafe { &mut *self.coroutines.get() }.pop() } else { None }
+        if is_its_vm { unsafe { &mut *self.threads.get() }.pop() } else { None }
     }
 
     /// Keeps a coroutine if there is room and this LuaJIT can reset it. The first VM that gives one
     /// back is the one that the pool serves, until it is closed.
-    fn push(&self, vm: Vm, co: Co, max: usize) -> bool {
+    fn push(&self, vm: Vm, thread: Thread, max: usize) -> bool {
         if self.vm.get().is_none() && vm.is_lasting() {
             self.vm.set(Some(vm));
         }
-        let has_room = self.vm.get() == Some(vm) && unsafe { &*self.coroutines.get() }.len() < max;
-        if !has_room || !co.thread.reset(vm) {
+        let has_room = self.vm.get() == Some(vm) && unsafe { &*self.threads.get() }.len() < max;
+        if !has_room || !thread.reset(vm) {
             return false;
         }
-        unsafe { &mut *self.coroutines.get() }.push(co);
+        unsafe { &mut *self.threads.get() }.push(thread);
         true
     }
 
     fn clear(&self) {
-        while let Some(co) = unsafe { &mut *self.coroutines.get() }.pop() {
-            co.give_up_record();
-        }
+        unsafe { &mut *self.threads.get() }.clear();
         self.vm.set(None);
     }
 }
 
-/// An entry coroutine for the request of `ctx`, new or as good as new.
-pub(super) fn take(ctx: &RequestCtx) -> Co {
-    match find(ctx) {
-        Ok(co) => {
-            co.serve(ctx);
-            co
-        }
-        Err(thread) => Co::new(ctx, thread, Role::Entry),
-    }
-}
-
-/// The same for another request than that of `ctx`, and without a record.
-pub(super) fn take_thread(ctx: &RequestCtx) -> Thread {
-    find(ctx).map_or_else(core::convert::identity, without_record)
-}
-
-/// An unused coroutine, or a new one.
-#[inline]
-fn find(ctx: &RequestCtx) -> Result<Co, Thread> {
+/// An entry coroutine of `vm`, new or as good as new.
+pub(super) fn take(ctx: &RequestCtx) -> Thread {
     let vm = ctx.vm;
     trace!(ctx, "lua creating new thread");
-    if let Some(co) = POOL.pop(vm) {
-        trace!(ctx, "lua reusing cached lua thread {}", Shown(co.thread));
-        return Ok(co);
+    if let Some(thread) = POOL.pop(vm) {
+        trace!(ctx, "lua reusing cached lua thread {}", Shown(thread));
+        return thread;
     }
     let thread = Thread::new(vm);
     trace!(ctx, "lua ref lua thread {}", Shown(thread));
-    Err(thread)
-}
-
-fn without_record(co: Co) -> Thread {
-    co.give_up_record();
-    co.thread
+    thread
 }
 
 /// The same outside of a request.
 pub(crate) fn take_for(vm: Vm) -> Thread {
-    POOL.pop(vm).map_or_else(|| Thread::new(vm), without_record)
+    POOL.pop(vm).unwrap_or_else(|| Thread::new(vm))
 }
 
 /// Takes back an entry coroutine that has ended or was aborted. `max` bounds the pool.
-pub(super) fn give(ctx: &RequestCtx, co: Co, max: usize) {
-    trace!(ctx, "lua deleting light thread {}", Shown(co.thread));
-    co.leave_request();
-    if POOL.push(ctx.vm, co, max) {
-        trace!(ctx, "lua caching unused lua thread {}", Shown(co.thread));
+pub(super) fn give(ctx: &RequestCtx, thread: Thread, max: usize) {
+    trace!(ctx, "lua deleting light thread {}", Shown(thread));
+    if POOL.push(ctx.vm, thread, max) {
+        trace!(ctx, "lua caching unused lua thread {}", Shown(thread));
     } else {
-        co.give_up_record();
-        drop_unused(ctx, co.thread);
+        drop_unused(ctx, thread);
     }
 }
 

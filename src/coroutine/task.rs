@@ -179,33 +179,6 @@ impl Co {
         records::give(self);
     }
 
-    /// Makes an entry that has ended, or was aborted, one of no request: its record is as when it was made.
-    pub(super) fn leave_request(self) {
-        self.cut_loads();
-        self.cancel();
-        self.disclaim();
-        self.ctx.set(None);
-        self.parent.set(None);
-        self.children.set(0);
-        self.propagates.set(false);
-        self.results.set(0);
-        self.is_ready.set(false);
-        self.next_ready.set(None);
-    }
-
-    /// Makes an entry of no request one of the request of `ctx`.
-    #[inline]
-    pub(super) fn serve(self, ctx: &RequestCtx) {
-        self.ctx.set(Some(NonNull::from(ctx)));
-        self.status.set(Status::Suspended);
-        self.stack().set_number_of_record(self.number);
-    }
-
-    /// Gives up the record of a coroutine of no request.
-    pub(super) fn give_up_record(self) {
-        records::give(self);
-    }
-
     /// Makes an entry that has ended normally ready for another run.
     pub(super) fn renew(self) {
         self.stack().set_top(0);
