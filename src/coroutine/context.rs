@@ -77,6 +77,8 @@ pub(crate) struct RequestCtx {
     pub(super) threads: Cell<u32>,
     /// The entry of a phase that has ended, for the next one.
     spare: Cell<Option<Co>>,
+    /// Memory of records whose coroutines have ended.
+    pub(super) unused_records: Cell<Option<Co>>,
     /// The queue of coroutines that are ready to run.
     pub(super) ready: Cell<Option<Co>>,
     /// Its end, while there is one.
@@ -132,6 +134,7 @@ impl RequestCtx {
             others: Cell::new(None),
             threads: Cell::new(0),
             spare: Cell::new(None),
+            unused_records: Cell::new(None),
             ready: Cell::new(None),
             last_ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
@@ -417,7 +420,7 @@ impl RequestCtx {
     fn recycle(&self, co: Co) {
         let max = MainConf::of(self.request).thread_cache_max_entries;
         let thread = co.thread;
-        co.free();
+        co.free(self);
         recycle::give(self, thread, max.unsigned_abs());
     }
 
@@ -465,7 +468,7 @@ impl RequestCtx {
             co.cancel();
             // The Lua coroutine may live on in a table; it is nobody's now.
             co.thread.release();
-            co.free();
+            co.free(self);
         }
         if let Some(co) = self.entry.get() {
             co.cancel();

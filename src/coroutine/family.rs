@@ -69,7 +69,7 @@ impl RequestCtx {
         self.unready(co);
         self.unlink(co);
         co.thread.release();
-        co.free();
+        co.free(self);
         if let Some(parent) = parent.filter(|parent| parent.status() == Status::Dead) {
             self.bury(parent);
         }

@@ -1,8 +1,7 @@
 //! The records of all coroutines of the process, found by number.
 //!
-//! A record serves one coroutine after another, of whatever request, and keeps its number: as many are made as there
-//! are coroutines at a time. So what Lua hands over can be asked whether it is a coroutine of ours, and no number that
-//! Lua code comes up with leads astray.
+//! A record lies in its request's pool; its number is free again when its coroutine ends. So what Lua hands over
+//! can be asked whether it is a coroutine of ours, and no number that Lua code comes up with leads astray.
 #![allow(unsafe_code)]
 use core::cell::UnsafeCell;
 
@@ -11,12 +10,11 @@ use super::task::Co;
 struct Records(UnsafeCell<Lists>);
 
 struct Lists {
-    all: Vec<Co>,
-    /// Those that serve no coroutine, linked by `next`.
-    free: Option<Co>,
+    all: Vec<Option<Co>>,
+    spare: Vec<usize>,
 }
 
-static RECORDS: Records = Records(UnsafeCell::new(Lists { all: Vec::new(), free: None }));
+static RECORDS: Records = Records(UnsafeCell::new(Lists { all: Vec::new(), spare: Vec::new() }));
 
 // SAFETY: [single-thread]
 unsafe impl Sync for Records {}
@@ -31,38 +29,35 @@ impl Records {
     }
 }
 
-/// A record that serves no coroutine, and its number, which is not 0. It is the caller's to write, at once.
+/// A number for a new record, which is not 0.
 #[inline]
-pub(super) fn take() -> (Co, usize) {
+pub(super) fn add(co: Co) -> usize {
     // SAFETY: nothing else is called.
-    let lists = unsafe { RECORDS.lists() };
-    match lists.free {
-        Some(co) => {
-            lists.free = co.next.get();
-            (co, co.number())
-        }
-        None => make(lists),
+    let Lists { all, spare } = unsafe { RECORDS.lists() };
+    let Some(number) = spare.pop() else {
+        all.push(Some(co));
+        return all.len();
+    };
+    if let Some(place) = all.get_mut(number - 1) {
+        *place = Some(co);
+    }
+    number
+}
+
+/// The number leads nowhere from now on.
+#[inline]
+pub(super) fn remove(number: usize) {
+    // SAFETY: nothing else is called.
+    let Lists { all, spare } = unsafe { RECORDS.lists() };
+    if let Some(place) = all.get_mut(number.wrapping_sub(1)) {
+        *place = None;
+        spare.push(number);
     }
 }
 
-#[cold]
-fn make(lists: &mut Lists) -> (Co, usize) {
-    let co = Co::allocate();
-    lists.all.push(co);
-    (co, lists.all.len())
-}
-
-/// The record serves no coroutine any more.
-#[inline]
-pub(super) fn give(co: Co) {
-    // SAFETY: nothing else is called.
-    let lists = unsafe { RECORDS.lists() };
-    co.next.set(lists.free.replace(co));
-}
-
-/// The record of that number, whatever coroutine it serves, if any.
+/// The record of that number.
 #[inline]
 pub(super) fn get(number: usize) -> Option<Co> {
     // SAFETY: nothing else is called.
-    unsafe { RECORDS.lists() }.all.get(number.wrapping_sub(1)).copied()
+    *unsafe { RECORDS.lists() }.all.get(number.wrapping_sub(1))?
 }

@@ -49,8 +49,8 @@ impl Status {
 }
 
 pub(crate) struct Coroutine {
-    /// The number of its record.
-    number: usize,
+    /// Its number among the records.
+    number: Cell<usize>,
     pub(super) thread: Thread,
     pub(super) ctx: Cell<Option<NonNull<RequestCtx>>>,
     pub(super) role: Cell<Role>,
@@ -75,7 +75,7 @@ pub(crate) struct Coroutine {
     pub(super) is_ready: Cell<bool>,
     /// The next one there.
     pub(super) next_ready: Cell<Option<Co>>,
-    /// The next one of the same request, or of the free records.
+    /// The next one of the same request, or of its unused records.
     pub(super) next: Cell<Option<Co>>,
     /// The one before it of the same request.
     pub(super) previous: Cell<Option<Co>>,
@@ -102,11 +102,12 @@ struct Record {
 }
 
 impl Co {
-    /// A record of the request of `ctx`, until it is freed.
+    /// A record, in the pool of the request of `ctx`: it lives as long as that, or until it is freed.
     pub(super) fn new(ctx: &RequestCtx, thread: Thread, role: Role) -> Self {
-        let (co, number) = records::take();
+        let co = Self::place(ctx);
+        let number = records::add(co);
         let record = Coroutine {
-            number,
+            number: Cell::new(number),
             thread,
             ctx: Cell::new(Some(NonNull::from(ctx))),
             role: Cell::new(role),
@@ -124,7 +125,7 @@ impl Co {
             next: Cell::new(None),
             previous: Cell::new(None),
         };
-        // SAFETY: it serves no coroutine, and nobody looks at it before.
+        // SAFETY: nobody else's, and nobody looks at it before.
         unsafe {
             (&raw mut (*co.0.as_ptr()).coroutine).write(record);
             Room::make(&raw mut (*co.0.as_ptr()).room);
@@ -134,13 +135,18 @@ impl Co {
         co
     }
 
-    /// Memory for a record, which lives as long as the process.
-    pub(super) fn allocate() -> Self {
-        Self(NonNull::from(Box::leak(Box::<Record>::new_uninit())).cast())
-    }
-
-    pub(super) fn number(self) -> usize {
-        self.number
+    /// Memory for a record: that of one that was freed, whose room is empty, or new.
+    #[inline]
+    fn place(ctx: &RequestCtx) -> Self {
+        if let Some(unused) = ctx.unused_records.get() {
+            ctx.unused_records.set(unused.next.get());
+            return unused;
+        }
+        match ctx.request.pool().place_raw() {
+            Some(place) => Self(place),
+            // As where Rust itself needs memory.
+            None => std::alloc::handle_alloc_error(core::alloc::Layout::new::<Record>()),
+        }
     }
 
     pub(crate) fn role(self) -> Role {
@@ -169,14 +175,14 @@ impl Co {
         !matches!(self.status(), Status::Dead | Status::Zombie)
     }
 
-    /// Gives up the record, for another coroutine of whatever request. It stays what it was until then, but nobody's.
-    pub(super) fn free(self) {
+    /// Gives up the record, for another coroutine of the request. It stays what it was until then.
+    pub(super) fn free(self, ctx: &RequestCtx) {
         self.cut_loads();
         self.cancel();
         self.disclaim();
+        records::remove(self.number.take());
         self.ctx.set(None);
-        self.parent.set(None);
-        records::give(self);
+        self.next.set(ctx.unused_records.replace(Some(self)));
     }
 
     /// Makes an entry that has ended normally ready for another run.

@@ -79,6 +79,13 @@ impl Pool {
         }
     }
 
+    /// Room for a value, which lives as long as the pool; dropping it is the caller's business.
+    #[inline]
+    pub(crate) fn place_raw<T>(self) -> Option<NonNull<T>> {
+        // SAFETY: as above.
+        Some(NonNull::new(unsafe { sys::ngx_palloc(self.as_ptr(), size_of::<T>()) })?.cast())
+    }
+
     /// Gives `value` to the pool, which drops it when it is destroyed.
     pub(crate) fn own<T>(self, value: Box<T>) -> Option<NonNull<T>> {
         unsafe extern "C" fn destroy<T>(data: *mut c_void) {
