@@ -39,11 +39,9 @@ impl Suspension for Wait {
     }
 
     fn results(&mut self, stack: Stack) -> i32 {
-        if self.timer.is_armed() {
-            // It has been served, and is not in the queue any more.
-            self.ticket = None;
-        }
-        let timed_out = self.leave();
+        // Who has been served is not in the queue any more.
+        let timed_out = !self.timer.is_armed() && self.leave();
+        self.ticket = None;
         stack.push_boolean(!timed_out);
         if timed_out {
             stack.push_bytes(b"timeout")
@@ -56,6 +54,7 @@ impl Suspension for Wait {
 
 impl Wait {
     /// Whether it was still in the queue.
+    #[inline]
     fn leave(&mut self) -> bool {
         self.ticket.take().is_some_and(|ticket| self.shared.semaphore.leave(ticket))
     }
