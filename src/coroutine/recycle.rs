@@ -1,6 +1,6 @@
 //! The pool of unused entry coroutines: making one costs more than a request's whole Lua run.
 //!
-//! A coroutine is reset before it is reused; without that it would carry over hooks, open upvalues
+//! A coroutine that did not end well is reset before it is reused; without that it would carry over open upvalues
 //! and the stack of an aborted run.
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;

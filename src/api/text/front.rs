@@ -50,7 +50,7 @@ local query, length = C.ngx_http_lua_ffi_args_query(), ffi.new("size_t[1]")
 local parsed = ffi.new("ngx_http_lua_ffi_args_t")
 
 -- Whether what the functions of ours keep is in use: a finalizer that runs meanwhile goes the other way. An error halfway,
--- which only a debug hook can raise, leaves it so.
+-- of a debug hook or for want of stack, leaves it so: right, and slower.
 local busy = false
 
 -- Returns whether `value` is one that an argument can have.
@@ -87,8 +87,11 @@ local function encode(args)
     return text
 end
 
+-- Beyond this, a table grows by the keys that come: there may be one, many times.
+local ROOM = 128
+
 local function decode(count)
-    local pairs, args = parsed.pairs, new_tab(0, count)
+    local pairs, args = parsed.pairs, new_tab(0, count < ROOM and count or ROOM)
     for i = 0, count - 1 do
         local pair = pairs[i]
         local key, value, len = to_string(pair.key, pair.key_len), true, pair.value_len
@@ -199,7 +202,7 @@ pub(crate) fn parse(text: &[u8], max: c_int, out: &Slot<Arguments>) -> c_int {
         let Parsed { pairs, decoded } = unsafe { &mut *parsed.get() };
         pairs.clear();
         decoded.clear();
-        if decoded.capacity() > KEPT {
+        if decoded.capacity() > KEPT || pairs.capacity() > KEPT / size_of::<Pair>() {
             (*pairs, *decoded) = (Vec::new(), Vec::new());
         }
         decoded.reserve(text.len() + args::MARGIN);

@@ -212,6 +212,27 @@ GET /t
 
 
 
+=== one key many times takes no room for as many keys
+--- config
+    location = /t {
+        content_by_lua_block {
+            local text = ("a&"):rep(300000)
+            collectgarbage()
+            local before = collectgarbage("count")
+            local args = ngx.decode_args(text, 0)
+            collectgarbage()
+            ngx.say(#args.a, " ", collectgarbage("count") - before < 9000)
+        }
+    }
+--- request
+GET /t
+--- response_body
+300000 true
+--- no_error_log
+[error]
+
+
+
 === decoding, compiled
 --- config
     location = /t {
