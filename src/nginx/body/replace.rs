@@ -42,6 +42,9 @@ type RequestBody = *mut ngx_http_request_body_t;
 
 const NO_FILE: sys::ngx_fd_t = -1;
 
+/// What a process can address at most; nginx is not asked for more, as it logs [emerg] for what it cannot get.
+const ADDRESS_SPACE: usize = 1 << 47;
+
 /// The body becomes `data`.
 pub(crate) fn set_data(r: Request, data: &[u8]) -> Result<()> {
     let body = replaceable(r)?;
@@ -113,12 +116,17 @@ pub(crate) fn set_file(r: Request, path: &[u8], fate: FileFate) -> Result<()> {
 }
 
 /// Begins a new body, of which `size` bytes (unless given, those of `client_body_buffer_size`) are kept
-/// in memory before it goes to a file; with 0 bytes it is in a file from the start.
+/// in memory before it goes to a file; with 0 bytes it is in a file from the start. Without the memory for
+/// it the body stays what it was.
 pub(crate) fn begin(r: Request, size: Option<usize>) -> Result<()> {
     let body = replaceable(r)?;
     // SAFETY: [request-alive]; `memory` is that of the buffer alone.
     unsafe {
         let size = size.unwrap_or_else(|| (*r.core_loc_conf()).client_body_buffer_size);
+        if size > ADDRESS_SPACE {
+            return Err(NotReplaced::NoMemory);
+        }
+        let memory = r.pool().bytes(size).ok_or(NotReplaced::NoMemory)?;
         let raw = r.as_ptr();
         if size == 0 {
             ngx_http_request_t::set_request_body_in_file_only_raw(raw, 1);
@@ -126,7 +134,6 @@ pub(crate) fn begin(r: Request, size: Option<usize>) -> Result<()> {
         ngx_http_request_t::set_request_body_in_clean_file_raw(raw, 1);
         close_file(r, body);
         let b = own_buffer(r, body)?;
-        let memory = r.pool().bytes(size).ok_or(NotReplaced::NoMemory)?;
         set_memory(b, memory.as_ptr(), size);
         (*body).buf = b;
         (*raw).headers_in.content_length_n = 0;

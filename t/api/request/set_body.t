@@ -386,3 +386,30 @@ another
 --- no_error_log
 [error]
 [alert]
+
+
+
+=== a size that no machine has leaves the body as it is
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.req.read_body()
+            for _, size in ipairs { 2 ^ 47 + 1, 2 ^ 53, 2 ^ 62 } do
+                ngx.say(select(2, pcall(ngx.req.init_body, size)))
+            end
+            ngx.say(ngx.req.get_body_data())
+            ngx.say(select(2, pcall(ngx.req.append_body, "x")))
+        }
+    }
+--- request
+POST /t
+hello
+--- response_body
+no memory
+no memory
+no memory
+hello
+request_body not initialized
+--- no_error_log
+[emerg]
+[error]
