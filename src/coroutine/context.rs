@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 use super::ending::Ending;
 use super::recycle;
 use super::suspension::{Suspension, Waker};
-use super::task::{Co, Role, Status};
+use super::task::{Co, Place, Status};
 use crate::conf::{LocConf, MainConf};
 use crate::nginx::pool::DestroyPlace;
 use crate::nginx::request::CleanupPlace;
@@ -110,6 +110,12 @@ pub(crate) struct RequestCtx {
     drive: Cell<fn(&Self)>,
 }
 
+/// A context, and memory for a record: a request that Lua works on has one coroutine at least.
+struct Placed {
+    ctx: RequestCtx,
+    first: Place,
+}
+
 impl RequestCtx {
     /// The context of `r`, if Lua has worked on it.
     #[inline]
@@ -120,7 +126,10 @@ impl RequestCtx {
 
     /// A context for `r`, whose Lua code runs in `vm`.
     pub(crate) fn create<'a>(r: Request, vm: Vm) -> Option<&'a Self> {
-        let ctx = r.pool().place(Self {
+        let place = r.pool().place_raw::<Placed>()?;
+        // SAFETY: as below.
+        let first = unsafe { NonNull::new_unchecked(&raw mut (*place.as_ptr()).first) };
+        let ctx = Self {
             request: r,
             vm,
             output: Output::new(LocConf::of(r).output),
@@ -134,7 +143,8 @@ impl RequestCtx {
             others: Cell::new(None),
             threads: Cell::new(0),
             spare: Cell::new(None),
-            unused_records: Cell::new(None),
+            // SAFETY: as below.
+            unused_records: Cell::new(Some(unsafe { Co::unused(first) })),
             ready: Cell::new(None),
             last_ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
@@ -153,7 +163,12 @@ impl RequestCtx {
             debugs: Cell::new(r.log().debugs()),
             destroy: DestroyPlace::new(),
             drive: Cell::new(|_| {}),
-        })?;
+        };
+        // SAFETY: fresh memory, which lives as long as the request's pool.
+        let ctx = unsafe {
+            (&raw mut (*place.as_ptr()).ctx).write(ctx);
+            &(*place.as_ptr()).ctx
+        };
         slot::set_ctx(r, core::ptr::from_ref(ctx).cast());
         Some(ctx)
     }
@@ -277,7 +292,7 @@ impl RequestCtx {
         }
         let co = match self.spare.take() {
             Some(co) => co,
-            None => Co::new(self, recycle::take(self), Role::Entry),
+            None => Co::new_entry(self, recycle::take(self)),
         };
         self.entry.set(Some(co));
         if let Err(error) = push(co.stack()) {
@@ -305,7 +320,7 @@ impl RequestCtx {
         let ctx: *const Self = self;
         self.request.on_cleanup(&self.cleanup, Self::on_request_end, ctx.cast());
         self.cleanup_is_set.set(true);
-        let co = Co::new(self, thread, Role::Entry);
+        let co = Co::new_entry(self, thread);
         co.status.set(Status::Running);
         self.entry.set(Some(co));
         self.bind(co);
@@ -411,12 +426,14 @@ impl RequestCtx {
     }
 
     /// Gives an entry coroutine that has ended back to the pool.
+    #[inline]
     pub(super) fn release_entry(&self) {
         if let Some(co) = self.entry.take() {
             self.recycle(co);
         }
     }
 
+    #[inline(always)]
     fn recycle(&self, co: Co) {
         let max = MainConf::of(self.request).thread_cache_max_entries;
         let thread = co.thread;
@@ -443,6 +460,9 @@ impl RequestCtx {
             Phase::Precontent,
             Phase::Content,
         ];
+        if !Phases::of(&ORDER).contains(self.phase()) || self.phase() == Phase::Content {
+            return false;
+        }
         let conf = LocConf::of(self.request);
         let mut later = ORDER.into_iter().skip_while(|phase| *phase != self.phase()).skip(1);
         later.any(|phase| conf.chunk(phase).is_some())

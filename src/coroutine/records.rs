@@ -4,17 +4,20 @@
 //! can be asked whether it is a coroutine of ours, and no number that Lua code comes up with leads astray.
 #![allow(unsafe_code)]
 use core::cell::UnsafeCell;
+use core::ptr;
 
 use super::task::Co;
 
-struct Records(UnsafeCell<Lists>);
+struct Records(UnsafeCell<List>);
 
-struct Lists {
-    all: Vec<Option<Co>>,
-    spare: Vec<usize>,
+struct List {
+    /// By number. 0 is no record's.
+    slots: Vec<Slot>,
+    /// The first free one; 0 ends the chain.
+    free: usize,
 }
 
-static RECORDS: Records = Records(UnsafeCell::new(Lists { all: Vec::new(), spare: Vec::new() }));
+static RECORDS: Records = Records(UnsafeCell::new(List { slots: Vec::new(), free: 0 }));
 
 // SAFETY: [single-thread]
 unsafe impl Sync for Records {}
@@ -23,35 +26,75 @@ impl Records {
     /// # Safety
     /// The reference ends before anything else is called.
     #[allow(clippy::mut_from_ref)]
-    unsafe fn lists(&self) -> &mut Lists {
+    unsafe fn list(&self) -> &mut List {
         // SAFETY: [single-thread], and the caller's contract.
         unsafe { &mut *self.0.get() }
     }
 }
 
-/// A number for a new record, which is not 0.
+/// A record, whose address is even, or the number of the free slot after this one, times two and one.
+#[derive(Clone, Copy)]
+struct Slot(*mut ());
+
+impl Slot {
+    fn of(co: Co) -> Self {
+        Self(co.address())
+    }
+
+    fn free(next: usize) -> Self {
+        Self(ptr::without_provenance_mut((next << 1) | 1))
+    }
+
+    fn is_free(self) -> bool {
+        self.0.addr() & 1 == 1
+    }
+
+    /// Of a free one.
+    fn next(self) -> usize {
+        self.0.addr() >> 1
+    }
+
+    fn record(self) -> Option<Co> {
+        // SAFETY: what is not free was made of a record's address, which is alive until its number is removed.
+        (!self.is_free()).then(|| unsafe { Co::from_address(self.0) })
+    }
+}
+
+/// A number for a new record.
 #[inline]
 pub(super) fn add(co: Co) -> usize {
     // SAFETY: nothing else is called.
-    let Lists { all, spare } = unsafe { RECORDS.lists() };
-    let Some(number) = spare.pop() else {
-        all.push(Some(co));
-        return all.len();
-    };
-    if let Some(place) = all.get_mut(number - 1) {
-        *place = Some(co);
+    let list = unsafe { RECORDS.list() };
+    let number = list.free;
+    match list.slots.get_mut(number) {
+        Some(slot) if number > 0 => {
+            list.free = slot.next();
+            *slot = Slot::of(co);
+            number
+        }
+        _ => list.append(co),
     }
-    number
+}
+
+impl List {
+    #[cold]
+    fn append(&mut self, co: Co) -> usize {
+        if self.slots.is_empty() {
+            self.slots.push(Slot::free(0));
+        }
+        self.slots.push(Slot::of(co));
+        self.slots.len() - 1
+    }
 }
 
 /// The number leads nowhere from now on.
 #[inline]
 pub(super) fn remove(number: usize) {
     // SAFETY: nothing else is called.
-    let Lists { all, spare } = unsafe { RECORDS.lists() };
-    if let Some(place) = all.get_mut(number.wrapping_sub(1)) {
-        *place = None;
-        spare.push(number);
+    let list = unsafe { RECORDS.list() };
+    if let Some(slot) = list.slots.get_mut(number).filter(|slot| !slot.is_free()) {
+        *slot = Slot::free(list.free);
+        list.free = number;
     }
 }
 
@@ -59,5 +102,5 @@ pub(super) fn remove(number: usize) {
 #[inline]
 pub(super) fn get(number: usize) -> Option<Co> {
     // SAFETY: nothing else is called.
-    *unsafe { RECORDS.lists() }.all.get(number.wrapping_sub(1))?
+    unsafe { RECORDS.list() }.slots.get(number)?.record()
 }

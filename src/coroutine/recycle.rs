@@ -32,6 +32,7 @@ impl Pool {
 
     /// Keeps a coroutine if there is room and this LuaJIT can reset it. The first VM that gives one
     /// back is the one that the pool serves, until it is closed.
+    #[inline]
     fn push(&self, vm: Vm, thread: Thread, max: usize) -> bool {
         if self.vm.get().is_none() && vm.is_lasting() {
             self.vm.set(Some(vm));
@@ -50,15 +51,20 @@ impl Pool {
     }
 }
 
-/// An entry coroutine of `vm`, new or as good as new.
+/// An entry coroutine for the request, new or as good as new.
+#[inline]
 pub(super) fn take(ctx: &RequestCtx) -> Thread {
-    let vm = ctx.vm;
     trace!(ctx, "lua creating new thread");
-    if let Some(thread) = POOL.pop(vm) {
+    if let Some(thread) = POOL.pop(ctx.vm) {
         trace!(ctx, "lua reusing cached lua thread {}", Shown(thread));
         return thread;
     }
-    let thread = Thread::new(vm);
+    make(ctx)
+}
+
+#[inline(never)]
+fn make(ctx: &RequestCtx) -> Thread {
+    let thread = Thread::new(ctx.vm);
     trace!(ctx, "lua ref lua thread {}", Shown(thread));
     thread
 }
@@ -69,6 +75,7 @@ pub(crate) fn take_for(vm: Vm) -> Thread {
 }
 
 /// Takes back an entry coroutine that has ended or was aborted. `max` bounds the pool.
+#[inline]
 pub(super) fn give(ctx: &RequestCtx, thread: Thread, max: usize) {
     trace!(ctx, "lua deleting light thread {}", Shown(thread));
     if POOL.push(ctx.vm, thread, max) {

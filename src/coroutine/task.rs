@@ -1,6 +1,7 @@
 //! `Coroutine`: our bookkeeping of one Lua coroutine, and `Co`, the handle to it.
 #![allow(unsafe_code)]
 use core::cell::Cell;
+use core::mem::MaybeUninit;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
@@ -48,8 +49,10 @@ impl Status {
     }
 }
 
+const NO_NUMBER: usize = 0;
+
 pub(crate) struct Coroutine {
-    /// Its number among the records.
+    /// Its number among the records, if it has one.
     number: Cell<usize>,
     pub(super) thread: Thread,
     pub(super) ctx: Cell<Option<NonNull<RequestCtx>>>,
@@ -101,11 +104,32 @@ struct Record {
     room: Room,
 }
 
+/// Memory for a record.
+pub(super) struct Place(#[allow(dead_code)] MaybeUninit<Record>);
+
 impl Co {
-    /// A record, in the pool of the request of `ctx`: it lives as long as that, or until it is freed.
+    /// A record of a coroutine that Lua code makes, in the pool of the request of `ctx`: it lives as long as that, or
+    /// until it is freed.
+    #[inline]
     pub(super) fn new(ctx: &RequestCtx, thread: Thread, role: Role) -> Self {
         let co = Self::place(ctx);
         let number = records::add(co);
+        co.begin(ctx, thread, role, number);
+        // Lua finds the record by the coroutine from now on.
+        thread.stack().set_number_of_record(number);
+        co
+    }
+
+    /// The same for an entry, which its context finds.
+    #[inline]
+    pub(super) fn new_entry(ctx: &RequestCtx, thread: Thread) -> Self {
+        let co = Self::place(ctx);
+        co.begin(ctx, thread, Role::Entry, NO_NUMBER);
+        co
+    }
+
+    #[inline]
+    fn begin(self, ctx: &RequestCtx, thread: Thread, role: Role, number: usize) {
         let record = Coroutine {
             number: Cell::new(number),
             thread,
@@ -127,12 +151,32 @@ impl Co {
         };
         // SAFETY: nobody else's, and nobody looks at it before.
         unsafe {
-            (&raw mut (*co.0.as_ptr()).coroutine).write(record);
-            Room::make(&raw mut (*co.0.as_ptr()).room);
+            (&raw mut (*self.0.as_ptr()).coroutine).write(record);
+            Room::make(&raw mut (*self.0.as_ptr()).room);
         }
-        // Lua finds the record by the coroutine from now on.
-        thread.stack().set_number_of_record(number);
-        co
+    }
+
+    /// The unused record that `place` becomes.
+    ///
+    /// # Safety
+    /// The memory is nobody else's, and lives as long as the record.
+    pub(super) unsafe fn unused(place: NonNull<Place>) -> Self {
+        let record = place.cast::<Record>();
+        // SAFETY: the caller's contract; of an unused record only `next` is read.
+        unsafe { (&raw mut (*record.as_ptr()).coroutine.next).write(Cell::new(None)) };
+        Self(record)
+    }
+
+    /// Where the record lies.
+    pub(super) fn address(self) -> *mut () {
+        self.0.as_ptr().cast()
+    }
+
+    /// # Safety
+    /// `address` is that of a record that is not freed.
+    pub(super) unsafe fn from_address(address: *mut ()) -> Self {
+        // SAFETY: the caller's contract; no record lies at null.
+        Self(unsafe { NonNull::new_unchecked(address.cast()) })
     }
 
     /// Memory for a record: that of one that was freed, whose room is empty, or new.
@@ -142,6 +186,11 @@ impl Co {
             ctx.unused_records.set(unused.next.get());
             return unused;
         }
+        Self::place_new(ctx)
+    }
+
+    #[inline(never)]
+    fn place_new(ctx: &RequestCtx) -> Self {
         match ctx.request.pool().place_raw() {
             Some(place) => Self(place),
             // As where Rust itself needs memory.
@@ -176,11 +225,15 @@ impl Co {
     }
 
     /// Gives up the record, for another coroutine of the request. It stays what it was until then.
+    #[inline(always)]
     pub(super) fn free(self, ctx: &RequestCtx) {
         self.cut_loads();
         self.cancel();
         self.disclaim();
-        records::remove(self.number.take());
+        let number = self.number.replace(NO_NUMBER);
+        if number != NO_NUMBER {
+            records::remove(number);
+        }
         self.ctx.set(None);
         self.next.set(ctx.unused_records.replace(Some(self)));
     }
@@ -215,6 +268,9 @@ impl Co {
     /// The record of the coroutine `stack`, if it belongs to the request of `ctx`.
     #[inline]
     pub(crate) fn of(ctx: &RequestCtx, stack: Stack) -> Option<Self> {
+        if ctx.entry.get().is_some_and(|entry| entry.stack() == stack) {
+            return ctx.entry.get();
+        }
         let Some(number) = stack.number_of_record() else {
             return ctx.coroutines().find(|co| co.stack() == stack);
         };

@@ -18,6 +18,7 @@ pub(crate) unsafe extern "C" fn on_content(r: *mut ngx_http_request_t) -> ngx_in
     guard(Outcome::SERVER_ERROR, || handle(r)).code()
 }
 
+#[inline(always)]
 fn handle(r: Request) -> Outcome {
     debug!(r.log(), "lua content handler, uri:\"{}\" c:{}", Text(r.uri()), r.count());
     let Some(chunk) = LocConf::of(r).chunk(Phase::Content) else { return Outcome::Decline };

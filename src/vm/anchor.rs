@@ -13,7 +13,7 @@ use core::ptr::NonNull;
 use super::stack::Stack;
 
 /// How many coroutines one page keeps.
-const SLOTS: usize = 128;
+const SLOTS: usize = 255;
 
 /// The slot that keeps a coroutine.
 #[derive(Clone, Copy)]

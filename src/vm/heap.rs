@@ -15,8 +15,8 @@ use super::function::protect;
 use super::stack::Stack;
 use super::sys;
 
-/// Sizes are multiples of it, and so are addresses.
-const GRAIN: usize = 16;
+/// Sizes are multiples of it, and so are addresses, as in LuaJIT's own allocator.
+const GRAIN: usize = 8;
 /// Blocks up to that size are small; buffers of 4 KB that Lua code makes are.
 const SMALL: usize = 4096 + 128;
 /// Small blocks are cut from pieces of that size.
@@ -230,8 +230,8 @@ mod tests {
         let other = take(&mut heap, 100);
         assert_ne!(block, other);
         unsafe { heap.give(block, 100) };
-        assert_ne!(take(&mut heap, 113), block, "of another size");
-        assert_eq!(take(&mut heap, 112), block);
+        assert_ne!(take(&mut heap, 105), block, "of another size");
+        assert_eq!(take(&mut heap, 104), block);
     }
 
     #[test]

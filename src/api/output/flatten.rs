@@ -44,18 +44,21 @@ enum Elements {
 /// Writes the value at `index` if it is of a plain type; `false` if it is not. stack: [-0, +0, -]
 #[inline]
 pub(crate) fn scalar(sink: &mut impl Sink, stack: Stack, index: c_int, kind: Kind) -> Result<bool> {
-    let done = match kind {
-        Kind::String => sink.put(stack.bytes(index).unwrap_or_default()),
-        Kind::Number => number(stack.number(index).unwrap_or_default(), |text| sink.put(text)),
-        Kind::Nil => sink.put(b"nil"),
-        Kind::Boolean => sink.put(if stack.truth(index) { b"true" } else { b"false" }),
-        Kind::LightUserdata if stack.pointer(index).is_null() => sink.put(b"null"),
+    let plain: &[u8] = match kind {
+        Kind::String => stack.bytes(index).unwrap_or_default(),
+        Kind::Number => {
+            let n = stack.number(index).unwrap_or_default();
+            return number(n, |text| sink.put(text)).map(|()| true).ok_or(NO_MEMORY);
+        }
+        Kind::Nil => b"nil",
+        Kind::Boolean if stack.truth(index) => b"true",
+        Kind::Boolean => b"false",
+        Kind::LightUserdata if stack.pointer(index).is_null() => b"null",
         // Reference: other light userdata are passed over in silence.
-        Kind::LightUserdata => Some(()),
+        Kind::LightUserdata => b"",
         _ => return Ok(false),
     };
-    done.ok_or(NO_MEMORY)?;
-    Ok(true)
+    sink.put(plain).map(|()| true).ok_or(NO_MEMORY)
 }
 
 /// Hands a number to `put` as Lua prints it.

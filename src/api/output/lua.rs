@@ -146,12 +146,10 @@ fn write<const LINE: bool>(call: &Call<'_>) -> Result<i32> {
 fn write_args<const LINE: bool>(body: &mut Body<'_>, call: &Call<'_>) -> Result<()> {
     let stack = call.stack();
     for arg in 1..=call.count() {
-        if stack.is_string(arg) {
-            body.put_string(stack, arg).ok_or(Error::raise("no memory"))?;
-            continue;
-        }
         let kind = call.kind(arg);
-        if kind == Kind::Table {
+        if kind == Kind::String {
+            body.put_string(stack, arg).ok_or(Error::raise("no memory"))?;
+        } else if kind == Kind::Table {
             flatten::array(body, stack, arg, arg)?;
         } else if !flatten::scalar(body, stack, arg, kind)? {
             return Err(Error::arg(
