@@ -13,7 +13,7 @@ use crate::conf::MainConf;
 use crate::coroutine::{RequestCtx, Run, disabled, lease, recycle, request_of};
 use crate::nginx::detached::{self, Confs, Context, Detached};
 use crate::nginx::event::Delay;
-use crate::nginx::{Level, Log, Msec, Phase, Request, Timer, debug, exit, process};
+use crate::nginx::{Level, Log, Msec, Phase, Phases, Request, Timer, debug, exit, process};
 use crate::vm::{Call, Error, Kind, Result, Thread, Vm, lua_fn, traceback};
 
 pub(crate) const DOMAIN: Domain = Domain {
@@ -39,6 +39,7 @@ struct Job {
     thread: Thread,
     /// How many values lie on its stack: the function and the arguments.
     values: i32,
+    delay: Delay,
     /// For the next one, of `ngx.timer.every`.
     interval: Option<Msec>,
     vm: Vm,
@@ -54,9 +55,16 @@ struct All {
     /// Linked by `next`. Their events are disarmed, and still know where they lie; their contexts are gone.
     spare: Cell<Option<NonNull<Pending>>>,
     spares: Cell<u32>,
+    /// How many more without a delay may fire in the round of the event loop in which they are made.
+    at_once: Cell<u32>,
 }
 
-static ALL: All = All { pending: Cell::new(None), spare: Cell::new(None), spares: Cell::new(0) };
+static ALL: All = All {
+    pending: Cell::new(None),
+    spare: Cell::new(None),
+    spares: Cell::new(0),
+    at_once: Cell::new(All::MOST_AT_ONCE),
+};
 
 #[allow(unsafe_code)]
 // SAFETY: [single-thread]
@@ -68,9 +76,11 @@ unsafe impl Sync for All {}
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl All {
     const MOST_SPARE: u32 = 64;
+    const MOST_AT_ONCE: u32 = 64;
 
     /// Arms a timer, which lives until it fires.
-    fn start(&self, job: Job, delay: Delay) {
+    fn start(&self, job: Job) {
+        let delay = job.delay;
         lease::retain(job.vm);
         let this = match self.spare.get() {
             Some(spare) => unsafe {
@@ -91,6 +101,13 @@ impl All {
         };
         self.link(this);
         unsafe { (*this.as_ptr()).timer.arm(delay) };
+    }
+
+    /// Whether a timer may fire in this round. If not, it is the next round that lets so many again.
+    fn fires_at_once(&self) -> bool {
+        let rest = self.at_once.get();
+        self.at_once.set(rest.saturating_sub(1));
+        rest > 0
     }
 
     fn link(&self, this: NonNull<Pending>) {
@@ -227,13 +244,22 @@ fn start(call: &Call<'_>, delay: Msec, interval: Option<Msec>) -> Result<i32> {
         thread.stack().as_ptr(),
         delay.0
     );
-    ALL.start(Job { thread, values, interval, vm, confs, conf, context }, when(delay));
+    let delay = when(ctx.phase(), delay);
+    ALL.start(Job { thread, values, delay, interval, vm, confs, conf, context });
     Ok(1)
 }
 
-/// Without a delay a timer fires in the next round of the event loop.
-fn when(delay: Msec) -> Delay {
-    if delay.0 == 0 && !process::exiting() { Delay::NextRound } else { Delay::After(delay) }
+/// Without a delay, a timer that code for a client makes fires when the events of this round of the event loop have
+/// been handled; but not too many after one another, and others in the next round, so that nothing that makes timers
+/// keeps the event loop from looking for events.
+fn when(phase: Phase, delay: Msec) -> Delay {
+    if delay.0 > 0 || process::exiting() {
+        Delay::After(delay)
+    } else if Phases::REQUEST.contains(phase) && ALL.fires_at_once() {
+        Delay::ThisRound
+    } else {
+        Delay::NextRound
+    }
 }
 
 /// What log lines of a timer that `r` makes end in: a timer's own timers belong to the same client.
@@ -303,6 +329,11 @@ fn abort_pending() {
 
 fn on_timer(this: NonNull<Pending>) {
     ALL.unlink(this);
+    #[allow(unsafe_code)]
+    // SAFETY: it is whole until it is retired.
+    if unsafe { this.as_ref() }.job.delay == Delay::NextRound {
+        ALL.at_once.set(All::MOST_AT_ONCE);
+    }
     fire(this, false);
 }
 

@@ -350,3 +350,60 @@ running
 --- no_error_log
 [error]
 [alert]
+
+
+
+=== timers without a delay fire in the order in which they were made, however many there are
+--- config
+    location = /t {
+        content_by_lua_block {
+            local order, done = {}, require "ngx.semaphore".new()
+            for i = 1, 200 do
+                ngx.timer.at(0, function ()
+                    order[#order + 1] = i
+                    if i == 200 then done:post() end
+                end)
+            end
+            done:wait(10)
+            for i = 1, 200 do
+                if order[i] ~= i then return ngx.say("at ", i, ": ", order[i]) end
+            end
+            ngx.say(#order)
+        }
+    }
+--- request
+GET /t
+--- response_body
+200
+--- no_error_log
+[error]
+
+
+
+=== code that makes one timer after another without a delay does not keep others from running
+--- config
+    location = /t {
+        content_by_lua_block {
+            local turn, timers, done = require "ngx.semaphore".new(), 0, false
+            local function post()
+                timers = timers + 1
+                turn:post()
+            end
+            local busy = ngx.thread.spawn(function ()
+                while not done and timers < 1e6 do
+                    ngx.timer.at(0, post)
+                    turn:wait(10)
+                end
+            end)
+            ngx.sleep(0.01)
+            done = true
+            ngx.thread.wait(busy)
+            ngx.say(timers > 0 and timers < 1e6)
+        }
+    }
+--- request
+GET /t
+--- response_body
+true
+--- no_error_log
+[error]
