@@ -20,7 +20,9 @@ fn spawn(call: &Call<'_>) -> Result<Nested> {
     if call.kind(1) != Kind::Function || stack.is_c_function(1) {
         return Err(Error::arg(1, "Lua function expected"));
     }
-    let ctx = in_phase(ctx, Phases::WAITABLE)?;
+    if !in_phase(ctx, Phases::WAITABLE)?.runs(stack) {
+        return Err(NO_COROUTINE);
+    }
     let args = call.count() - 1;
     let co = ctx.create_coroutine(stack, 1, Role::Light);
     if args > 0 {
@@ -31,13 +33,18 @@ fn spawn(call: &Call<'_>) -> Result<Nested> {
     Ok(ctx.spawn(stack, co, args))
 }
 
+/// Called from a coroutine that LuaJIT's own functions have made.
+const NO_COROUTINE: Error = Error::raise("no co ctx found");
+
 const TAKEN: Error = Error::fail("already waited or killed");
 
 /// Waits for the first of the light threads to end, and returns what it returned: `true` and its
 /// results, or `false` and its error.
 fn wait(call: &Call<'_>) -> Result<core::result::Result<Top, Yield>> {
     let ctx = in_phase(current(call)?, Phases::WAITABLE)?;
-    let Some(parent) = ctx.current() else { return Err(Error::raise("no co ctx found")) };
+    let Some(parent) = ctx.current().filter(|co| co.stack() == call.stack()) else {
+        return Err(NO_COROUTINE);
+    };
     let ended = match wait_in(ctx, call, parent) {
         Ok(None) => return Ok(Err(Yield::NOTHING)),
         Ok(Some(ended)) => Ok(ended),

@@ -91,13 +91,10 @@ impl RequestCtx {
     }
 
     /// `child` can run within the call of the running coroutine if nobody else is to run first, and if it has made no
-    /// light thread that could be among those around it, whom it could kill then. Of a coroutine that LuaJIT's own
-    /// functions have made, and that calls, the scheduler knows nothing.
+    /// light thread that could be among those around it, whom it could kill then.
     #[inline]
     fn place_for(&self, from: Stack, child: Co) -> Place {
-        let Some(parent) = self.current.get().filter(|co| co.stack() == from) else {
-            return Place::Beside;
-        };
+        let Some(parent) = self.current.get() else { return Place::Beside };
         let fits = self.ready.get().is_none()
             && self.nested.get() < DEEPEST
             && child.children.get() == 0

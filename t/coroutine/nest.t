@@ -235,18 +235,40 @@ true1
 --- config
     location = /t {
         content_by_lua_block {
+            local function message(...)
+                return (select(2, pcall(...)))
+            end
+            local thread = ngx.thread.spawn(function () ngx.sleep(0.01) return "thread" end)
+            local generator = coroutine.create(function () return 1 end)
             local own = coroutine._create(function (a, b)
-                local co = coroutine.wrap(function (...) return ... end)
-                coroutine._yield(pcall(co, a, b))
+                ngx.say("spawn: ", message(ngx.thread.spawn, function () end))
+                ngx.say("wait: ", message(ngx.thread.wait, thread))
+                ngx.say("resume: ", message(coroutine.resume, generator))
+                ngx.say("wrap: ", message(coroutine.wrap(function () end)))
+                ngx.say("yield: ", coroutine.yield(a), coroutine._yield(b))
+                return "end"
             end)
-            coroutine._resume(own, 1, 2)
-            ngx.say("alive")
+            ngx.say(select(2, coroutine._resume(own, 1, 2)))
+            ngx.say(select(2, coroutine._resume(own, "x")))
+            ngx.say(select(2, coroutine._resume(own, "y")))
+            ngx.sleep(0.001)
+            ngx.say(select(2, coroutine.resume(generator)))
+            ngx.say(ngx.thread.wait(thread))
         }
     }
 --- request
 GET /t
 --- response_body
-alive
+spawn: no co ctx found
+wait: no co ctx found
+resume: no parent co ctx found
+wrap: no parent co ctx found
+1
+2
+yield: xy
+end
+1
+truethread
 --- no_error_log
 [error]
 
