@@ -91,6 +91,8 @@ impl RequestCtx {
 
     /// Whether `stack` is the running coroutine's. It is not if that has resumed one which LuaJIT's own functions have
     /// made: the scheduler knows nothing of those, nor gets what they yield.
+    ///
+    /// Reference: does not tell them apart.
     #[inline]
     pub(crate) fn runs(&self, stack: Stack) -> bool {
         self.current.get().is_some_and(|co| co.stack() == stack)

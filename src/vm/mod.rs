@@ -6,6 +6,7 @@ mod anchor;
 pub(crate) mod function;
 mod heap;
 pub(crate) mod load;
+mod pace;
 pub(crate) mod stack;
 pub(crate) mod state;
 pub(crate) mod sys;

@@ -434,6 +434,11 @@ impl Stack {
         self.set_raw_field(sys::LUA_GLOBALSINDEX, name.to_bytes());
     }
 
+    /// The metatable of the value at `index`, which has one. stack: [-0, +1, -]
+    pub(crate) fn push_metatable_of(self, index: c_int) {
+        unsafe { sys::lua_getmetatable(self.0, index) };
+    }
+
     /// Pops a table and makes it the metatable of the value at `index`. stack: [-1, +0, -]
     pub(crate) fn set_metatable(self, index: c_int) {
         unsafe { sys::lua_setmetatable(self.0, index) };

@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use super::anchor::{Anchor, Anchors};
 use super::function::{Function, protect};
 use super::stack::Stack;
-use super::{heap, sys, traceback};
+use super::{heap, pace, sys, traceback};
 
 /// A LuaJIT VM; the handle is its main coroutine.
 #[derive(Clone, Copy, Eq)]
@@ -126,6 +126,7 @@ impl Vm {
                 stack.raw_set(sys::LUA_REGISTRYINDEX);
             }
             reserve_references(stack);
+            pace::keep(stack);
             stack.push_function(traceback::ADD, 0);
             vm.handler = stack.reference(sys::LUA_REGISTRYINDEX);
         });
