@@ -190,6 +190,7 @@ false [] [] d=1
             local wrong = 0
             collectgarbage("setpause", 0)
             collectgarbage("setstepmul", 1000)
+            collectgarbage()
             for i = 1, 200 do
                 garbage()
                 args.number = i
