@@ -126,9 +126,9 @@ impl RequestCtx {
 
     /// A context for `r`, whose Lua code runs in `vm`.
     pub(crate) fn create<'a>(r: Request, vm: Vm) -> Option<&'a Self> {
-        let place = r.pool().place_raw::<Placed>()?;
-        // SAFETY: as below.
-        let first = unsafe { NonNull::new_unchecked(&raw mut (*place.as_ptr()).first) };
+        let place = r.pool().place_raw::<Placed>()?.as_ptr();
+        // SAFETY: fresh memory, which lives as long as the request's pool.
+        let (at, first) = unsafe { (&raw mut (*place).ctx, Co::unused(&raw mut (*place).first)) };
         let ctx = Self {
             request: r,
             vm,
@@ -143,8 +143,7 @@ impl RequestCtx {
             others: Cell::new(None),
             threads: Cell::new(0),
             spare: Cell::new(None),
-            // SAFETY: as below.
-            unused_records: Cell::new(Some(unsafe { Co::unused(first) })),
+            unused_records: Cell::new(Some(first)),
             ready: Cell::new(None),
             last_ready: Cell::new(None),
             asked: Cell::new(Ask::Wait),
@@ -164,10 +163,10 @@ impl RequestCtx {
             destroy: DestroyPlace::new(),
             drive: Cell::new(|_| {}),
         };
-        // SAFETY: fresh memory, which lives as long as the request's pool.
+        // SAFETY: as above.
         let ctx = unsafe {
-            (&raw mut (*place.as_ptr()).ctx).write(ctx);
-            &(*place.as_ptr()).ctx
+            at.write(ctx);
+            &*at
         };
         slot::set_ctx(r, core::ptr::from_ref(ctx).cast());
         Some(ctx)

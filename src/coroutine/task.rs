@@ -160,11 +160,13 @@ impl Co {
     ///
     /// # Safety
     /// The memory is nobody else's, and lives as long as the record.
-    pub(super) unsafe fn unused(place: NonNull<Place>) -> Self {
+    pub(super) unsafe fn unused(place: *mut Place) -> Self {
         let record = place.cast::<Record>();
         // SAFETY: the caller's contract; of an unused record only `next` is read.
-        unsafe { (&raw mut (*record.as_ptr()).coroutine.next).write(Cell::new(None)) };
-        Self(record)
+        unsafe {
+            (&raw mut (*record).coroutine.next).write(Cell::new(None));
+            Self(NonNull::new_unchecked(record))
+        }
     }
 
     /// Where the record lies.

@@ -29,15 +29,8 @@ pub(crate) fn push_table(stack: Stack, query: &[u8], max: c_int) -> bool {
     let mut scratch = Vec::new();
     let mut padding = Padding::default();
     let mut pairs = Pairs::of(query, max, &mut padding);
-    let mut seen = Seen::default();
     for (key, value) in pairs.by_ref() {
-        let key = key.decoded(&mut scratch);
-        stack.push_bytes(key);
-        if seen.is_new(key) {
-            push_value(stack, value, &mut scratch);
-            stack.raw_set(table);
-            continue;
-        }
+        stack.push_bytes(key.decoded(&mut scratch));
         stack.push_value(-1);
         stack.raw_get(table);
         match stack.kind(-1) {
@@ -64,33 +57,6 @@ pub(crate) fn push_table(stack: Stack, query: &[u8], max: c_int) -> bool {
     pairs.truncated()
 }
 
-/// Which keys may be there already: a key that is new for sure need not be looked up in the table.
-#[derive(Default)]
-struct Seen([u64; 4]);
-
-impl Seen {
-    /// Whether `key` is new for sure; it is seen from now on.
-    #[inline(always)]
-    fn is_new(&mut self, key: &[u8]) -> bool {
-        let mixed = match (key.first_chunk::<4>(), key.last_chunk::<4>(), key) {
-            (Some(first), Some(last), _) => {
-                u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
-            }
-            (.., [first, .., last]) => {
-                u64::from(*first) | u64::from(key[key.len() / 2]) << 8 | u64::from(*last) << 16
-            }
-            (.., [byte]) => u64::from(*byte),
-            (.., []) => 0,
-        };
-        let hash = (mixed ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
-        let (seen, bit) = (&mut self.0[(hash >> 6) as usize], 1 << (hash & 63));
-        let is_new = *seen & bit == 0;
-        *seen |= bit;
-        is_new
-    }
-}
-
-#[inline(always)]
 fn push_value(stack: Stack, value: Option<Part<'_>>, scratch: &mut Vec<u8>) {
     match value {
         Some(value) => stack.push_bytes(value.decoded(scratch)),
