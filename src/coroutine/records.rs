@@ -4,7 +4,8 @@
 //! can be asked whether it is a coroutine of ours, and no number that Lua code comes up with leads astray.
 #![allow(unsafe_code)]
 use core::cell::UnsafeCell;
-use core::ptr;
+use core::num::NonZero;
+use core::ptr::NonNull;
 
 use super::task::Co;
 
@@ -34,7 +35,7 @@ impl Records {
 
 /// A record, whose address is even, or the number of the free slot after this one, times two and one.
 #[derive(Clone, Copy)]
-struct Slot(*mut ());
+struct Slot(NonNull<()>);
 
 impl Slot {
     fn of(co: Co) -> Self {
@@ -42,16 +43,16 @@ impl Slot {
     }
 
     fn free(next: usize) -> Self {
-        Self(ptr::without_provenance_mut((next << 1) | 1))
+        Self(NonNull::dangling().with_addr(NonZero::<usize>::MIN | (next << 1)))
     }
 
     fn is_free(self) -> bool {
-        self.0.addr() & 1 == 1
+        self.0.addr().get() & 1 == 1
     }
 
     /// Of a free one.
     fn next(self) -> usize {
-        self.0.addr() >> 1
+        self.0.addr().get() >> 1
     }
 
     fn record(self) -> Option<Co> {

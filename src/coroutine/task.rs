@@ -170,15 +170,14 @@ impl Co {
     }
 
     /// Where the record lies.
-    pub(super) fn address(self) -> *mut () {
-        self.0.as_ptr().cast()
+    pub(super) fn address(self) -> NonNull<()> {
+        self.0.cast()
     }
 
     /// # Safety
     /// `address` is that of a record that is not freed.
-    pub(super) unsafe fn from_address(address: *mut ()) -> Self {
-        // SAFETY: the caller's contract; no record lies at null.
-        Self(unsafe { NonNull::new_unchecked(address.cast()) })
+    pub(super) const unsafe fn from_address(address: NonNull<()>) -> Self {
+        Self(address.cast())
     }
 
     /// Memory for a record: that of one that was freed, whose room is empty, or new.
