@@ -1,14 +1,13 @@
-//! The memory of a VM: small blocks come from lists of free ones of their size, big ones from the C library.
+//! The memory of a VM: small blocks come from pages with blocks of one size, big ones from the C library.
 //!
-//! LuaJIT tells how big a block is when it gives it back, so blocks need no headers, and taking one or giving
-//! it back is a few instructions. What a VM has once used for small blocks stays with it until it is closed.
+//! LuaJIT tells how big a block is when it gives it back, so blocks need no headers, and the page of a small one is
+//! where its address says. Taking one or giving it back is a few instructions. Pages of which no block is in use serve
+//! other sizes when those need some, and go back to the system if there are many.
 //!
 //! A VM belongs to one thread at a time, and so does its heap.
 #![allow(unsafe_code)]
-use core::alloc::Layout;
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
-use std::alloc;
 use std::sync::OnceLock;
 
 use super::function::protect;
@@ -19,66 +18,144 @@ use super::sys;
 const GRAIN: usize = 8;
 /// Blocks up to that size are small; buffers of 4 KB that Lua code makes are.
 const SMALL: usize = 4096 + 128;
-/// Small blocks are cut from pieces of that size.
-const PIECE: Layout = match Layout::from_size_align(32 * 1024, GRAIN) {
-    Ok(layout) => layout,
-    Err(_) => panic!("a piece has a layout"),
-};
+const PLACES: usize = SMALL / GRAIN;
+/// The size of a page, and what its address is a multiple of.
+const PAGE: usize = 32 * 1024;
+/// Memory comes from the system in segments of so many pages.
+const SEGMENT: usize = 32;
+/// So many bytes of blocks that have never been in use become free at a time.
+const FRESH: usize = 4096;
+/// So many pages without blocks in use, and one more for each with some, are kept before others go back to the system.
+const KEPT: usize = 128;
 
-/// A free block, which holds the link to the next one of its size.
-struct Free(Option<NonNull<Free>>);
+/// A free block, which holds the link to the next one of its page.
+struct Free(*mut Free);
+
+/// What a page begins with; its blocks follow.
+#[repr(C, align(64))]
+struct Page {
+    free: *mut Free,
+    /// So many blocks are given back until the page changes its state: those in use for one with room; one more for the
+    /// current one, which stays; 1 for a full one.
+    count: usize,
+    /// The size of its blocks.
+    size: usize,
+    state: State,
+    /// Blocks from here on have never been in use.
+    fresh: *mut u8,
+    /// Its neighbours among the pages with room for blocks of that size.
+    previous: *mut Page,
+    next: *mut Page,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// Blocks of its size are taken from it.
+    Current,
+    Full,
+    HasRoom,
+}
+
+/// In the place of a page that there is not.
+struct NoPage(Page);
+
+// SAFETY: nobody writes to it: it has no free block to be taken, and no block to be given back.
+unsafe impl Sync for NoPage {}
+
+static NO_PAGE: NoPage = NoPage(Page {
+    free: ptr::null_mut(),
+    count: 0,
+    size: 0,
+    state: State::Full,
+    fresh: ptr::null_mut(),
+    previous: ptr::null_mut(),
+    next: ptr::null_mut(),
+});
+
+const fn no_page() -> *mut Page {
+    (&raw const NO_PAGE.0).cast_mut()
+}
 
 struct Heap {
-    /// Free blocks, by their size in grains.
-    free: [Option<NonNull<Free>>; SMALL / GRAIN + 1],
-    /// What is left of the newest piece.
-    rest: *mut u8,
-    rest_len: usize,
-    pieces: Vec<NonNull<u8>>,
+    /// The page from which blocks are taken, by the place of their size.
+    current: [*mut Page; PLACES],
+    /// The first page with room, by the place of the size of its blocks.
+    with_room: [*mut Page; PLACES],
+    /// Pages for any size: those whose memory is there, and those whose memory the system has.
+    spare: Vec<*mut Page>,
+    released: Vec<*mut Page>,
+    segments: Vec<Segment>,
+    /// How many pages are for blocks of some size, and how many of these have none in use.
+    pages: usize,
+    empty: usize,
 }
 
-const fn grains(size: usize) -> usize {
-    size.div_ceil(GRAIN)
+/// The place of a size among those of small blocks; beyond them for others, and for nothing.
+const fn place(size: usize) -> usize {
+    size.wrapping_sub(1) / GRAIN
 }
 
-// SAFETY (every block of this impl): blocks in the lists are nobody else's; callers give back what they took,
-// with its size, as LuaJIT does.
+/// The size of the blocks that serve sizes of that place: the same up to 512 bytes, and then one of eight up to the
+/// double.
+const fn block_size(place: usize) -> usize {
+    let size = (place + 1) * GRAIN;
+    if size <= 512 {
+        return size;
+    }
+    let step = (size - 1).next_power_of_two() / 16;
+    let rounded = size.next_multiple_of(step);
+    if rounded < SMALL { rounded } else { SMALL }
+}
+
+// SAFETY (every block of this impl): pages lie in segments, which last as long as the heap, and links between them are
+// only changed here. Blocks on a page's list are nobody else's; callers give back what they took, with its size, as
+// LuaJIT does. `NO_PAGE` is only read.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Heap {
     const fn new() -> Self {
         Self {
-            free: [None; SMALL / GRAIN + 1],
-            rest: ptr::null_mut(),
-            rest_len: 0,
-            pieces: Vec::new(),
+            current: [no_page(); PLACES],
+            with_room: [ptr::null_mut(); PLACES],
+            spare: Vec::new(),
+            released: Vec::new(),
+            segments: Vec::new(),
+            pages: 0,
+            empty: 0,
         }
     }
 
     #[inline]
     fn take(&mut self, size: usize) -> *mut c_void {
-        if let Some(list) = self.free.get_mut(grains(size))
-            && let Some(block) = *list
-        {
-            *list = unsafe { block.as_ref() }.0;
-            return block.as_ptr().cast();
+        let Some(&page) = self.current.get(place(size)) else {
+            return unsafe { libc::malloc(size) };
+        };
+        unsafe {
+            let block = (*page).free;
+            if block.is_null() {
+                return self.take_from_next(place(size));
+            }
+            (*page).free = (*block).0;
+            (*page).count += 1;
+            block.cast()
         }
-        self.take_new(size)
-    }
-
-    #[inline(never)]
-    fn take_new(&mut self, size: usize) -> *mut c_void {
-        if size > SMALL { unsafe { libc::malloc(size) } } else { self.cut(grains(size) * GRAIN) }
     }
 
     #[inline]
     unsafe fn give(&mut self, block: NonNull<c_void>, size: usize) {
-        let Some(list) = self.free.get_mut(grains(size)) else {
-            unsafe { libc::free(block.as_ptr()) };
-            return;
-        };
+        let block = block.as_ptr();
+        if size > SMALL {
+            return unsafe { libc::free(block) };
+        }
+        let page = page_of(block);
         let block = block.cast::<Free>();
-        unsafe { block.write(Free(*list)) };
-        *list = Some(block);
+        unsafe {
+            block.write(Free((*page).free));
+            (*page).free = block;
+            (*page).count -= 1;
+            if (*page).count == 0 {
+                self.settle(page);
+            }
+        }
     }
 
     #[inline(never)]
@@ -86,7 +163,10 @@ impl Heap {
         if from > SMALL && to > SMALL {
             return unsafe { libc::realloc(block.as_ptr(), to) };
         }
-        if from <= SMALL && grains(from) == grains(to) {
+        let stays = from <= SMALL
+            && to <= SMALL
+            && unsafe { (*page_of(block.as_ptr())).size } == block_size(place(to));
+        if stays {
             return block.as_ptr();
         }
         let new = self.take(to);
@@ -101,32 +181,210 @@ impl Heap {
         new
     }
 
-    /// A new small block; null when there is no memory.
-    fn cut(&mut self, size: usize) -> *mut c_void {
-        if self.rest_len < size {
-            // Zeroed, because LuaJIT reads a little beyond what it has written.
-            let Some(piece) = NonNull::new(unsafe { alloc::alloc_zeroed(PIECE) }) else {
-                return ptr::null_mut();
-            };
-            if let Some(rest) = NonNull::new(self.rest).filter(|_| self.rest_len > 0) {
-                unsafe { self.give(rest.cast(), self.rest_len) };
+    /// Takes a block where the current page has no free one; null when there is no memory.
+    #[inline(never)]
+    fn take_from_next(&mut self, place: usize) -> *mut c_void {
+        let size = block_size(place);
+        unsafe {
+            let mut page = self.current[place];
+            if page == no_page() || !add_fresh(page) {
+                if page != no_page() {
+                    (*page).state = State::Full;
+                    (*page).count = 1;
+                }
+                page = self.next_page(size);
+                self.set_current(size, page);
+                if page == no_page() {
+                    return ptr::null_mut();
+                }
             }
-            self.pieces.push(piece);
-            (self.rest, self.rest_len) = (piece.as_ptr(), PIECE.size());
+            let block = (*page).free;
+            (*page).free = (*block).0;
+            (*page).count += 1;
+            block.cast()
         }
-        let block = self.rest;
-        self.rest = unsafe { block.add(size) };
-        self.rest_len -= size;
-        block.cast()
+    }
+
+    /// Another page with a free block of that size, to be the current one; `NO_PAGE` when there is no memory.
+    fn next_page(&mut self, size: usize) -> *mut Page {
+        let mut page = self.with_room[place(size)];
+        unsafe {
+            if page.is_null() {
+                page = self.new_page();
+                if page == no_page() {
+                    return page;
+                }
+                self.pages += 1;
+                page.write(Page {
+                    free: ptr::null_mut(),
+                    count: 0,
+                    size,
+                    state: State::Current,
+                    fresh: page.add(1).cast(),
+                    previous: ptr::null_mut(),
+                    next: ptr::null_mut(),
+                });
+            } else {
+                self.unlink(page);
+                self.empty -= usize::from((*page).count == 0);
+            }
+            (*page).state = State::Current;
+            (*page).count += 1;
+            if (*page).free.is_null() {
+                add_fresh(page);
+            }
+        }
+        page
+    }
+
+    /// Lets blocks of that size be taken from `page`.
+    fn set_current(&mut self, size: usize, page: *mut Page) {
+        let last = place(size);
+        let same = self.current[..=last].iter_mut().enumerate().rev();
+        for (_, current) in same.take_while(|(place, _)| block_size(*place) == size) {
+            *current = page;
+        }
+    }
+
+    /// A page that was full has a free block, or one with room has no block in use any more.
+    #[cold]
+    unsafe fn settle(&mut self, page: *mut Page) {
+        unsafe {
+            if (*page).state == State::Full {
+                (*page).state = State::HasRoom;
+                (*page).count = blocks_of((*page).size) - 1;
+                self.link(page);
+                return;
+            }
+        }
+        self.empty += 1;
+        if 2 * self.empty > KEPT + self.pages {
+            self.gather();
+        }
+    }
+
+    /// Lets pages without blocks in use serve any size.
+    fn gather(&mut self) {
+        for place in 0..PLACES {
+            let mut page = self.with_room[place];
+            while let Some(this) = unsafe { page.as_ref() } {
+                let next = this.next;
+                if this.count == 0 {
+                    unsafe { self.unlink(page) };
+                    self.retire(page);
+                }
+                page = next;
+            }
+        }
+    }
+
+    fn retire(&mut self, page: *mut Page) {
+        self.pages -= 1;
+        self.empty -= 1;
+        if self.spare.len() < KEPT {
+            self.spare.push(page);
+        } else {
+            unsafe { libc::madvise(page.cast(), PAGE, libc::MADV_DONTNEED) };
+            self.released.push(page);
+        }
+    }
+
+    unsafe fn link(&mut self, page: *mut Page) {
+        unsafe {
+            let first = &mut self.with_room[place((*page).size)];
+            (*page).previous = ptr::null_mut();
+            (*page).next = *first;
+            if let Some(next) = first.as_mut() {
+                next.previous = page;
+            }
+            *first = page;
+        }
+    }
+
+    unsafe fn unlink(&mut self, page: *mut Page) {
+        unsafe {
+            let (previous, next) = ((*page).previous, (*page).next);
+            match previous.as_mut() {
+                Some(previous) => previous.next = next,
+                None => self.with_room[place((*page).size)] = next,
+            }
+            if let Some(next) = next.as_mut() {
+                next.previous = previous;
+            }
+        }
+    }
+
+    /// Memory for a page; `NO_PAGE` if there is none.
+    fn new_page(&mut self) -> *mut Page {
+        if self.spare.is_empty() && self.released.is_empty() {
+            // To look for a few costs too much.
+            if self.empty >= SEGMENT / 4 {
+                self.gather();
+            } else if let Some(segment) = Segment::new() {
+                // The first of them last.
+                self.released.extend((0..SEGMENT).rev().map(|i| segment.page(i)));
+                self.segments.push(segment);
+            }
+        }
+        self.spare.pop().or_else(|| self.released.pop()).unwrap_or(no_page())
     }
 }
 
-impl Drop for Heap {
-    fn drop(&mut self) {
-        for piece in &self.pieces {
-            // SAFETY: made by `cut`; the VM that used it is closed.
-            unsafe { alloc::dealloc(piece.as_ptr(), PIECE) };
+/// The page in which a small block lies.
+#[inline]
+fn page_of(block: *mut c_void) -> *mut Page {
+    block.map_addr(|address| address & !(PAGE - 1)).cast()
+}
+
+/// How many blocks of that size a page has.
+const fn blocks_of(size: usize) -> usize {
+    (PAGE - size_of::<Page>()) / size
+}
+
+/// Makes blocks of a page that have never been in use free ones; `false` if there are none.
+unsafe fn add_fresh(page: *mut Page) -> bool {
+    // SAFETY: the caller's page; what is written lies in it, and is nobody's yet.
+    unsafe {
+        let Page { size, fresh, .. } = *page;
+        let left = (PAGE - fresh.addr() % PAGE) % PAGE / size;
+        let count = left.min((FRESH / size).max(1));
+        let mut next = (*page).free;
+        for i in (0..count).rev() {
+            let block = fresh.add(i * size).cast::<Free>();
+            block.write(Free(next));
+            next = block;
         }
+        (*page).free = next;
+        (*page).fresh = fresh.add(count * size);
+        count > 0
+    }
+}
+
+/// Memory from the system for `SEGMENT` pages.
+struct Segment(NonNull<c_void>);
+
+impl Segment {
+    /// Room to let pages begin where they must.
+    const SIZE: usize = (SEGMENT + 1) * PAGE;
+
+    fn new() -> Option<Self> {
+        let (access, kind) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: new memory, which nobody has asked for.
+        let memory = unsafe { libc::mmap(ptr::null_mut(), Self::SIZE, access, kind, -1, 0) };
+        if memory == libc::MAP_FAILED { None } else { NonNull::new(memory).map(Self) }
+    }
+
+    fn page(&self, i: usize) -> *mut Page {
+        let first = self.0.as_ptr().map_addr(|address| address.next_multiple_of(PAGE));
+        first.wrapping_byte_add(i * PAGE).cast()
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new`; the VM that used it is closed.
+        unsafe { libc::munmap(self.0.as_ptr(), Self::SIZE) };
     }
 }
 
@@ -240,7 +498,7 @@ mod tests {
         let mut size = 24;
         let mut block = take(&mut heap, size);
         unsafe { block.cast::<[u8; 24]>().write(*b"nothing gets lost at all") };
-        for to in [30, 33, SMALL, SMALL + 1, 100_000, 5000, 1000, 24] {
+        for to in [30, 33, 600, 640, SMALL, SMALL + 1, 100_000, 5000, 1000, 24] {
             block = NonNull::new(unsafe { heap.resize(block, size, to) }).unwrap();
             size = to;
             assert_eq!(unsafe { block.cast::<[u8; 24]>().read() }, *b"nothing gets lost at all");
@@ -249,13 +507,84 @@ mod tests {
     }
 
     #[test]
-    fn blocks_do_not_overlap() {
+    fn block_sizes_waste_little() {
+        for size in 1..=SMALL {
+            let block = block_size(place(size));
+            assert!(block >= size && block.is_multiple_of(GRAIN), "{size}: {block}");
+            assert!(block - size < GRAIN.max(size / 8 + 1), "{size}: {block}");
+            assert_eq!(block_size(place(block)), block);
+            assert!(blocks_of(block) >= 7);
+        }
+    }
+
+    /// Whether each byte of a block is as it was filled.
+    fn is_filled(block: NonNull<c_void>, size: usize, fill: u8) -> bool {
+        unsafe { core::slice::from_raw_parts(block.as_ptr().cast::<u8>(), size) }
+            .iter()
+            .all(|byte| *byte == fill)
+    }
+
+    #[test]
+    fn blocks_do_not_overlap_however_they_come_and_go() {
         let mut heap = Heap::new();
-        let sizes = (1..=SMALL).cycle().step_by(37).take(1000);
-        let mut blocks: Vec<_> =
-            sizes.map(|size| (take(&mut heap, size).addr().get(), grains(size) * GRAIN)).collect();
-        blocks.sort_unstable();
-        assert!(blocks.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0));
-        assert!(heap.pieces.len() > 10);
+        let mut state = 1u64;
+        let mut random = |bound: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % bound
+        };
+        let mut blocks = Vec::new();
+        for i in 0..60_000 {
+            // Many come, and then many go.
+            let comes = random(100) < if i % 20_000 < 12_000 { 70 } else { 20 };
+            if comes || blocks.is_empty() {
+                let size = 1 + if random(4) > 0 { random(200) } else { random(SMALL + 100) };
+                let block = take(&mut heap, size);
+                let fill = random(256) as u8;
+                unsafe { block.cast::<u8>().write_bytes(fill, size) };
+                blocks.push((block, size, fill));
+            } else {
+                let at = random(blocks.len());
+                let (block, size, fill) = blocks.swap_remove(at);
+                assert!(is_filled(block, size, fill));
+                let to = 1 + random(SMALL);
+                if random(3) == 0 {
+                    let block = NonNull::new(unsafe { heap.resize(block, size, to) }).unwrap();
+                    assert!(is_filled(block, size.min(to), fill));
+                    unsafe { block.cast::<u8>().write_bytes(fill, to) };
+                    blocks.push((block, to, fill));
+                } else {
+                    unsafe { heap.give(block, size) };
+                }
+            }
+        }
+        for (block, size, fill) in blocks {
+            assert!(is_filled(block, size, fill));
+            unsafe { heap.give(block, size) };
+        }
+        // What is left are the current pages.
+        let mut current = heap.current.to_vec();
+        current.dedup();
+        current.retain(|page| *page != no_page());
+        assert_eq!(heap.pages - heap.empty, current.len());
+        assert!(current.iter().all(|page| unsafe { (**page).count } == 1));
+    }
+
+    #[test]
+    fn memory_of_one_size_serves_another() {
+        let mut heap = Heap::new();
+        let mut segments = 0;
+        for size in [32, 200, 40, 1000, 48, 4000] {
+            let count = 20_000_000 / size;
+            let blocks: Vec<_> = (0..count).map(|_| take(&mut heap, size)).collect();
+            for block in blocks {
+                unsafe { heap.give(block, size) };
+            }
+            assert!(heap.empty <= KEPT);
+            segments = if segments == 0 { heap.segments.len() } else { segments };
+        }
+        assert!(heap.segments.len() <= segments + 4, "{segments} {}", heap.segments.len());
+        assert!(heap.released.len() > 300, "{}", heap.released.len());
     }
 }
