@@ -173,10 +173,13 @@ fn zones_ready(cycle: *mut ngx_cycle_t) -> bool {
 
 fn run_init(conf: &MainConf, vm: Vm, cycle: *mut ngx_cycle_t, log: Log) -> bool {
     let init = || with_cycle(cycle, || boot::run_init(conf, vm, log));
-    match &conf.tap {
+    let done = match &conf.tap {
         Some(tap) => tap.during(Log::of_cycle(cycle), init),
         None => init(),
-    }
+    };
+    // Workers begin without what only the start needed.
+    vm.collect_all();
+    done
 }
 
 /// Runs `body` as if the cycle being configured were the running one: `init_by_lua*` sees its prefix
