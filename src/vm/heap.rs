@@ -318,12 +318,14 @@ impl Heap {
     fn new_page(&mut self) -> *mut Page {
         if self.spare.is_empty() && self.released.is_empty() {
             // To look for a few costs too much.
-            if self.empty >= SEGMENT / 4 {
-                self.gather();
-            } else if let Some(segment) = Segment::new() {
-                // The first of them last.
-                self.released.extend((0..SEGMENT).rev().map(|i| segment.page(i)));
-                self.segments.push(segment);
+            let segment = if self.empty < SEGMENT / 4 { Segment::new() } else { None };
+            match segment {
+                Some(segment) => {
+                    // The first of them last.
+                    self.released.extend((0..SEGMENT).rev().map(|i| segment.page(i)));
+                    self.segments.push(segment);
+                }
+                None => self.gather(),
             }
         }
         self.spare.pop().or_else(|| self.released.pop()).unwrap_or(no_page())
