@@ -193,7 +193,7 @@ fn resume_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Resumed> {
 /// Resumes with the topmost `args` values.
 #[inline(always)]
 fn resume_thread(ctx: &RequestCtx, call: &Call<'_>, thread: Stack, args: i32) -> Result<Resumed> {
-    if !in_phase(ctx, Phases::YIELDABLE)?.runs(call.stack()) {
+    if in_phase(ctx, Phases::YIELDABLE)?.running(call.stack()).is_none() {
         return Err(Error::raise("no parent co ctx found"));
     }
     // One that has ended is forgotten, and so are those of other requests.
@@ -208,7 +208,7 @@ fn yield_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Yield> {
     let values = call.count();
     let ctx = in_phase(ctx, Phases::YIELDABLE)?;
     // Others yield to whoever has resumed them.
-    if ctx.runs(call.stack()) {
+    if ctx.running(call.stack()).is_some() {
         ctx.ask_to_yield(values);
     }
     Ok(Yield { values })

@@ -1,6 +1,6 @@
 //! `ngx.thread.spawn`, `ngx.thread.wait`, `ngx.thread.kill`: light threads.
 use super::Domain;
-use crate::coroutine::{Co, Nested, RequestCtx, Role, Status, current, in_phase};
+use crate::coroutine::{Co, NO_COROUTINE, Nested, RequestCtx, Role, Status, current, in_phase};
 use crate::nginx::Phases;
 use crate::vm::{Call, Error, Kind, Result, Stack, Top, Yield, lua_fn};
 
@@ -20,9 +20,7 @@ fn spawn(call: &Call<'_>) -> Result<Nested> {
     if call.kind(1) != Kind::Function || stack.is_c_function(1) {
         return Err(Error::arg(1, "Lua function expected"));
     }
-    if !in_phase(ctx, Phases::WAITABLE)?.runs(stack) {
-        return Err(NO_COROUTINE);
-    }
+    in_phase(ctx, Phases::WAITABLE)?.running(stack).ok_or(NO_COROUTINE)?;
     let args = call.count() - 1;
     let co = ctx.create_coroutine(stack, 1, Role::Light);
     if args > 0 {
@@ -33,18 +31,13 @@ fn spawn(call: &Call<'_>) -> Result<Nested> {
     Ok(ctx.spawn(stack, co, args))
 }
 
-/// Called from a coroutine that LuaJIT's own functions have made.
-const NO_COROUTINE: Error = Error::raise("no co ctx found");
-
 const TAKEN: Error = Error::fail("already waited or killed");
 
 /// Waits for the first of the light threads to end, and returns what it returned: `true` and its
 /// results, or `false` and its error.
 fn wait(call: &Call<'_>) -> Result<core::result::Result<Top, Yield>> {
     let ctx = in_phase(current(call)?, Phases::WAITABLE)?;
-    let Some(parent) = ctx.current().filter(|co| co.stack() == call.stack()) else {
-        return Err(NO_COROUTINE);
-    };
+    let parent = ctx.running(call.stack()).ok_or(NO_COROUTINE)?;
     let ended = match wait_in(ctx, call, parent) {
         Ok(None) => return Ok(Err(Yield::NOTHING)),
         Ok(Some(ended)) => Ok(ended),

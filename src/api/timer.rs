@@ -137,6 +137,14 @@ impl All {
         }
     }
 
+    /// A timer's time has come: it is no longer pending.
+    fn expire(&self, this: NonNull<Pending>) {
+        self.unlink(this);
+        if unsafe { this.as_ref() }.job.delay == Delay::NextRound {
+            self.at_once.set(Self::MOST_AT_ONCE);
+        }
+    }
+
     /// Ends a timer that fires, and is not pending. Its memory is kept for another one.
     fn retire(&self, this: NonNull<Pending>) -> Context {
         let context = unsafe {
@@ -255,7 +263,7 @@ fn start(call: &Call<'_>, delay: Msec, interval: Option<Msec>) -> Result<i32> {
 fn when(phase: Phase, delay: Msec) -> Delay {
     if delay.0 > 0 || process::exiting() {
         Delay::After(delay)
-    } else if Phases::REQUEST.contains(phase) && ALL.fires_at_once() {
+    } else if Phases::WITH_CLIENT.contains(phase) && ALL.fires_at_once() {
         Delay::ThisRound
     } else {
         Delay::NextRound
@@ -328,12 +336,7 @@ fn abort_pending() {
 }
 
 fn on_timer(this: NonNull<Pending>) {
-    ALL.unlink(this);
-    #[allow(unsafe_code)]
-    // SAFETY: it is whole until it is retired.
-    if unsafe { this.as_ref() }.job.delay == Delay::NextRound {
-        ALL.at_once.set(All::MOST_AT_ONCE);
-    }
+    ALL.expire(this);
     fire(this, false);
 }
 

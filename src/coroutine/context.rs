@@ -21,7 +21,8 @@ use crate::nginx::{FilteredBody, Log, Output, Phase, Phases, Request, slot, trac
 use crate::vm::sys::LUA_NOREF;
 use crate::vm::{Call, Error, Result, Stack, Step, Thread, Vm, Yield};
 
-const NO_COROUTINE: Error = Error::raise("no co ctx found");
+/// Said where no coroutine of the request's runs.
+pub(crate) const NO_COROUTINE: Error = Error::raise("no co ctx found");
 
 /// What the running coroutine asked for when it yielded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,6 +127,7 @@ impl RequestCtx {
 
     /// A context for `r`, whose Lua code runs in `vm`.
     pub(crate) fn create<'a>(r: Request, vm: Vm) -> Option<&'a Self> {
+        const { assert!(!core::mem::needs_drop::<Self>()) };
         let place = r.pool().place_raw::<Placed>()?.as_ptr();
         // SAFETY: fresh memory, which lives as long as the request's pool.
         let (at, first) = unsafe { (&raw mut (*place).ctx, Co::unused(&raw mut (*place).first)) };
@@ -452,19 +454,16 @@ impl RequestCtx {
     }
 
     fn has_later_chunk(&self) -> bool {
-        const ORDER: [Phase; 5] = [
-            Phase::ServerRewrite,
-            Phase::Rewrite,
-            Phase::Access,
-            Phase::Precontent,
-            Phase::Content,
-        ];
-        if !Phases::of(&ORDER).contains(self.phase()) || self.phase() == Phase::Content {
-            return false;
-        }
-        let conf = LocConf::of(self.request);
-        let mut later = ORDER.into_iter().skip_while(|phase| *phase != self.phase()).skip(1);
-        later.any(|phase| conf.chunk(phase).is_some())
+        const ORDER: [Phase; 4] =
+            [Phase::Rewrite, Phase::Access, Phase::Precontent, Phase::Content];
+        let later = match self.phase() {
+            Phase::ServerRewrite => &ORDER[..],
+            Phase::Rewrite => &ORDER[1..],
+            Phase::Access => &ORDER[2..],
+            Phase::Precontent => &ORDER[3..],
+            _ => &[],
+        };
+        later.iter().any(|phase| LocConf::of(self.request).chunk(*phase).is_some())
     }
 
     /// Ends every coroutine of the request and cancels what they wait for.

@@ -89,13 +89,13 @@ impl RequestCtx {
         self.current.get()
     }
 
-    /// Whether `stack` is the running coroutine's. It is not if that has resumed one which LuaJIT's own functions have
+    /// The running coroutine, if `stack` is its. It is not if that has resumed one which LuaJIT's own functions have
     /// made: the scheduler knows nothing of those, nor gets what they yield.
     ///
     /// Reference: does not tell them apart.
     #[inline]
-    pub(crate) fn runs(&self, stack: Stack) -> bool {
-        self.current.get().is_some_and(|co| co.stack() == stack)
+    pub(crate) fn running(&self, stack: Stack) -> Option<Co> {
+        self.current.get().filter(|co| co.stack() == stack)
     }
 
     pub(crate) fn is_entry(&self, co: Co) -> bool {

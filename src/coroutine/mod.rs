@@ -17,7 +17,7 @@ pub(crate) mod suspension;
 pub(crate) mod task;
 
 pub(crate) use context::{
-    BodyWait, Leave, RequestCtx, current, current_or, disabled, in_phase, request_of,
+    BodyWait, Leave, NO_COROUTINE, RequestCtx, current, current_or, disabled, in_phase, request_of,
 };
 pub(crate) use ending::Ending;
 pub(crate) use foreign::Foreign;

@@ -105,7 +105,9 @@ struct Record {
 }
 
 /// Memory for a record.
-pub(super) struct Place(#[allow(dead_code)] MaybeUninit<Record>);
+pub(super) struct Place {
+    _memory: MaybeUninit<Record>,
+}
 
 impl Co {
     /// A record of a coroutine that Lua code makes, in the pool of the request of `ctx`: it lives as long as that, or

@@ -87,6 +87,10 @@ impl Phases {
         Phase::Content,
     ]);
 
+    /// Those in which events of a client's connection run Lua.
+    pub(crate) const WITH_CLIENT: Self =
+        Self::REQUEST.and(&[Phase::Set, Phase::HeaderFilter, Phase::BodyFilter, Phase::Log]);
+
     /// Where the reference may suspend a coroutine.
     pub(crate) const YIELDABLE: Self = Self::REQUEST.and(&[
         Phase::Timer,

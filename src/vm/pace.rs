@@ -29,7 +29,7 @@ pub(super) fn keep(stack: Stack) {
     stack.pop(1);
 }
 
-/// Makes a userdata for the next collection, which knows the pause set now. Its metatable is on top.
+/// Makes a userdata for the next collection, which knows the pause that is not Lua code's. Its metatable is on top.
 /// stack: [-0, +0, m]
 fn leave(stack: Stack, pause: c_int) {
     let place = stack.new_userdata(size_of::<c_int>()).cast::<c_int>();
@@ -48,15 +48,14 @@ fn on_collection(call: &Call<'_>) -> Result<()> {
     let (set, live) = unsafe {
         (stack.pointer(1).cast::<c_int>().read(), sys::lua_gc(stack.as_ptr(), sys::LUA_GCCOUNT, 0))
     };
-    let pause = pause_for(live);
-    let before = set_pause(stack, pause);
-    if before == set {
-        stack.push_metatable_of(1);
-        leave(stack, pause);
-    } else {
-        // Lua code has its own pace.
-        set_pause(stack, before);
-    }
+    // What stays if there is no memory for the userdata.
+    let before = set_pause(stack, PAUSE);
+    let is_ours = before == set;
+    let pause = if is_ours { pause_for(live) } else { before };
+    stack.push_metatable_of(1);
+    // Lua code that has set another pause may put back the one that it found.
+    leave(stack, if is_ours { pause } else { set });
+    set_pause(stack, pause);
     Ok(())
 }
 
@@ -131,6 +130,19 @@ mod tests {
         vm.collect();
         vm.collect();
         assert_eq!(number(vm, PAUSE_NOW), 150.0);
+        vm.close();
+    }
+
+    #[test]
+    fn a_pause_that_lua_code_puts_back_is_not_its_own() {
+        let vm = Vm::new().unwrap();
+        vm.collect();
+        number(vm, "found = collectgarbage('setpause', 150) return 0");
+        vm.collect();
+        number(vm, "held = {} for i = 1, 2e5 do held[i] = { i } end return 0");
+        assert!(number(vm, "collectgarbage('setpause', found) return found") > 300.0);
+        vm.collect();
+        assert_eq!(number(vm, PAUSE_NOW), 200.0);
         vm.close();
     }
 }
