@@ -46,6 +46,11 @@ fn exit(ctx: &RequestCtx, status: c_int) -> Result<Rc, String> {
     if ctx.has_captures() && status != NGX_ERROR && !CLOSING.contains(&status) {
         return Err(PENDING.to_owned());
     }
+    let returns = RETURNS.contains(ctx.phase());
+    if !returns && ctx.can_suspend() == Ok(false) {
+        // The caller's yield raises, and the request goes on.
+        return Ok(Rc::Ok);
+    }
     let mut status = status;
     if ctx.headers_sent() && status >= 300 && !CLOSING.contains(&status) {
         let sent = r.status();
@@ -62,7 +67,7 @@ fn exit(ctx: &RequestCtx, status: c_int) -> Result<Rc, String> {
     }
     ctx.set_leave(Leave::Exit(status));
     debug!(r.log(), "lua exit with code {status}");
-    Ok(if RETURNS.contains(ctx.phase()) { Rc::Done } else { Rc::Ok })
+    Ok(if returns { Rc::Done } else { Rc::Ok })
 }
 
 /// `ngx.exit(status)`. `Ok` means that the caller yields, `Done` that it returns.
@@ -96,8 +101,13 @@ unsafe extern "C" fn ngx_http_lua_ffi_exit(
 }
 
 /// The context of `r`, where `ngx.exec` and `ngx.redirect` work.
-fn leavable<'a>(r: Request, missing: &'static str) -> LuaResult<&'a RequestCtx> {
+fn leavable<'c>(
+    call: &'c Call<'_>,
+    r: Request,
+    missing: &'static str,
+) -> LuaResult<&'c RequestCtx> {
     let ctx = in_phase(RequestCtx::of(r).ok_or(Error::raise(missing))?, Phases::REQUEST)?;
+    ctx.waiter(call.stack())?;
     if ctx.has_captures() { Err(Error::raise(PENDING)) } else { Ok(ctx) }
 }
 
@@ -112,7 +122,7 @@ fn exec(call: &Call<'_>) -> LuaResult<Yield> {
     if uri.is_empty() {
         return Err(Error::raise("The uri argument is empty"));
     }
-    let ctx = leavable(r, "no ctx found")?;
+    let ctx = leavable(call, r, "no ctx found")?;
     let target = r.target(uri).ok_or(Error::raise("unsafe uri"))?;
     let target = match call.kind(2) {
         Kind::String | Kind::Number => with_args(r, target, call.bytes(2)?),
@@ -161,7 +171,7 @@ fn redirect(call: &Call<'_>) -> LuaResult<Yield> {
     }
     let status = status as c_int;
     let r = request_of(call.stack()).ok_or(Error::raise("no request object found"))?;
-    let ctx = leavable(r, "no request ctx found")?;
+    let ctx = leavable(call, r, "no request ctx found")?;
     if ctx.headers_sent() {
         return Err(Error::raise("attempt to call ngx.redirect after sending out the headers"));
     }

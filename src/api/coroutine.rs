@@ -5,10 +5,12 @@
 //! do the same without Lua take the place of its own.
 use super::Domain;
 use super::resty_core::Found;
-use crate::coroutine::{Co, Nested, RequestCtx, Role, Status, current, in_phase, request_of};
+use crate::coroutine::{
+    Co, Nested, RequestCtx, Resumer, Role, Status, current, in_phase, request_of,
+};
 use crate::nginx::{Phase, Phases};
 use crate::vm::sys::{LUA_MULTRET, lua_upvalueindex};
-use crate::vm::{Call, Error, Kind, Result, Stack, Top, Yield, lua_fn};
+use crate::vm::{Call, Error, Kind, Result, Stack, Top, Vm, Yield, lua_fn};
 
 pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
 
@@ -19,6 +21,38 @@ const STANDARD: [(&[u8], &[u8]); 5] = [
     (b"yield", b"_yield"),
     (b"status", b"_status"),
 ];
+
+/// Reference: none of this.
+///
+/// Puts functions of ours around LuaJIT's that make and resume coroutines, in the library's own table: whoever calls
+/// them, a coroutine of the scheduler is resumed by nobody else, and one that LuaJIT resumes works for the request of the
+/// one that has resumed it. Without debug information their calls look like those of LuaJIT's in messages.
+const GUARD: &[u8] = br#"
+local source, create, admit, thread_of = ...
+local library = coroutine
+local make = loadstring(string.dump(loadstring(source), true), "=[C]")
+library.create = create
+library.wrap, library.resume = make(library.wrap, library.resume, admit, thread_of)
+"#;
+
+const GUARDED: &[u8] = br#"
+local wrap, resume, admit, thread_of = ...
+local type = type
+
+return function(code)
+    if type(code) ~= "function" then return wrap(code) end
+    local run = wrap(code)
+    local co = thread_of(run)
+    return function(...)
+        admit(co)
+        return run(...)
+    end
+end, function(co, ...)
+    local refusal = admit(co)
+    if refusal then return false, refusal end
+    return resume(co, ...)
+end
+"#;
 
 /// Makes the global `coroutine`: LuaJIT's functions and ours. Its entries are the reference's, which
 /// users count; what else LuaJIT has (`isyieldable`) is found behind them.
@@ -49,6 +83,68 @@ fn setup(stack: Stack, _: &Found) {
         stack.set_raw_field(-2, name);
     }
     stack.set_global(c"coroutine");
+}
+
+/// Guards LuaJIT's own functions in a new VM. stack: [-0, +0, e]
+pub(crate) fn guard(vm: Vm) -> core::result::Result<(), Vec<u8>> {
+    let stack = vm.stack();
+    vm.compile_plain(stack, GUARD, c"=coroutine").map_err(|error| error.message().to_vec())?;
+    stack.push_bytes(GUARDED);
+    stack.push_function(lua_fn!(create_standard), 0);
+    stack.push_function(lua_fn!(admit), 0);
+    stack.push_function(lua_fn!(thread_of), 0);
+    if stack.call(4, 0, 0) {
+        return Ok(());
+    }
+    let message = stack.error_message().to_vec();
+    stack.pop(1);
+    Err(message)
+}
+
+/// As LuaJIT's `coroutine.create`: one that LuaJIT alone resumes.
+fn create_standard(call: &Call<'_>) -> Result<Top> {
+    let stack = call.stack();
+    if call.kind(1) != Kind::Function {
+        return Err(Error::BadArg { index: 1, expected: c"function" });
+    }
+    let thread = stack.new_thread();
+    thread.set_number_of_record(0);
+    stack.push_value(1);
+    stack.move_to(thread, 1);
+    Ok(Top(1))
+}
+
+/// `thread_of(run)`: the coroutine that LuaJIT's `coroutine.wrap` has made `run` for.
+fn thread_of(call: &Call<'_>) -> Result<Top> {
+    let stack = call.stack();
+    if !stack.push_upvalue_of(1, 1) {
+        return Err(Error::raise("coroutine expected"));
+    }
+    if let Some(thread) = stack.thread(-1) {
+        thread.set_number_of_record(0);
+    }
+    Ok(Top(1))
+}
+
+/// `admit(co)`: why LuaJIT may not resume a coroutine, if so. What is no coroutine is left to LuaJIT.
+fn admit(call: &Call<'_>) -> Result<Option<Vec<u8>>> {
+    let stack = call.stack();
+    let Some(thread) = stack.thread(1) else { return Ok(None) };
+    let ctx = request_of(stack).and_then(RequestCtx::of);
+    let status = match Co::resumer_of(ctx, thread) {
+        Resumer::LuaJit => {
+            stack.lend_owner(thread);
+            return Ok(None);
+        }
+        Resumer::Scheduler(co) if co.is_idle() => return Ok(None),
+        Resumer::Scheduler(co) => co.status(),
+        Resumer::Nobody => Status::Dead,
+    };
+    Ok(Some(refusal(status)))
+}
+
+fn refusal(status: Status) -> Vec<u8> {
+    format!("cannot resume {} coroutine", status.name()).into_bytes()
 }
 
 /// Puts functions in front of lua-resty-core's, which choose in Lua, at each call, between LuaJIT's and ours.
@@ -181,7 +277,7 @@ impl crate::vm::IntoResults for Refusal {
     #[cold]
     fn push(self, stack: Stack) -> i32 {
         stack.push_boolean(false);
-        stack.push_bytes(format!("cannot resume {} coroutine", self.0.name()).as_bytes());
+        stack.push_bytes(&refusal(self.0));
         2
     }
 }
@@ -193,7 +289,8 @@ fn resume_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Resumed> {
 /// Resumes with the topmost `args` values.
 #[inline(always)]
 fn resume_thread(ctx: &RequestCtx, call: &Call<'_>, thread: Stack, args: i32) -> Result<Resumed> {
-    if in_phase(ctx, Phases::YIELDABLE)?.running(call.stack()).is_none() {
+    let ctx = in_phase(ctx, Phases::YIELDABLE)?;
+    if ctx.running(call.stack()).is_none() {
         return Err(Error::raise("no parent co ctx found"));
     }
     // One that has ended is forgotten, and so are those of other requests.
@@ -201,20 +298,21 @@ fn resume_thread(ctx: &RequestCtx, call: &Call<'_>, thread: Stack, args: i32) ->
     if co.status() != Status::Suspended {
         return Ok(Err(Refusal(co.status())));
     }
-    Ok(Ok(ctx.resume(call.stack(), co, args)))
+    Ok(Ok(ctx.resume(ctx.waiter(call.stack())?, co, args)))
 }
 
 fn yield_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Yield> {
-    let values = call.count();
     let ctx = in_phase(ctx, Phases::YIELDABLE)?;
     // Others yield to whoever has resumed them.
     if ctx.running(call.stack()).is_some() {
-        ctx.ask_to_yield(values);
+        ctx.waiter(call.stack())?;
+        ctx.ask_to_yield();
     }
-    Ok(Yield { values })
+    Ok(Yield { values: call.count() })
 }
 
 fn status_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<&'static str> {
     let thread = thread_arg(call)?;
-    Ok(Co::of(in_phase(ctx, Phases::YIELDABLE)?, thread).map_or("dead", |co| co.status().name()))
+    let co = Co::of(in_phase(ctx, Phases::YIELDABLE)?, thread);
+    Ok(co.filter(|co| !co.has_ended_elsewhere()).map_or("dead", |co| co.status().name()))
 }

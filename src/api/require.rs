@@ -120,7 +120,7 @@ fn claim(call: &Call<'_>) -> Result<Next> {
         Claim::Circular if is_marked => Ok(Next::Refuse(circular(stack, name))),
         Claim::Circular | Claim::Granted => Ok(Next::Load),
         Claim::Taken if Phases::WAITABLE.contains(ctx.phase()) => {
-            let wait = ctx.suspend(|waker| Ok(Await::new(ctx.vm, name, co, waker)))?;
+            let wait = ctx.suspend(stack, |waker| Ok(Await::new(ctx.vm, name, co, waker)))?;
             Ok(Next::Wait(wait))
         }
         Claim::Taken => Ok(Next::Refuse(taken(stack, name))),

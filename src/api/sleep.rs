@@ -45,7 +45,10 @@ fn sleep(call: &Call<'_>) -> Result<Yield> {
     let ctx = in_phase(ctx, Phases::WAITABLE)?;
     let log = ctx.log();
     let delay = if length.0 == 0 { Delay::NextRound } else { Delay::After(length) };
-    let result = ctx.suspend_for(|waker| Sleep { timer: Timer::new(log, waker, on_timer), delay });
+    let result = ctx.suspend_for(call.stack(), |waker| Sleep {
+        timer: Timer::new(log, waker, on_timer),
+        delay,
+    });
     debug!(log, "lua ready to sleep for {} ms", length.0);
     result
 }

@@ -1,6 +1,6 @@
 //! `ngx.thread.spawn`, `ngx.thread.wait`, `ngx.thread.kill`: light threads.
 use super::Domain;
-use crate::coroutine::{Co, NO_COROUTINE, Nested, RequestCtx, Role, Status, current, in_phase};
+use crate::coroutine::{Co, Nested, RequestCtx, Role, Status, current, in_phase};
 use crate::nginx::Phases;
 use crate::vm::{Call, Error, Kind, Result, Stack, Top, Yield, lua_fn};
 
@@ -20,7 +20,7 @@ fn spawn(call: &Call<'_>) -> Result<Nested> {
     if call.kind(1) != Kind::Function || stack.is_c_function(1) {
         return Err(Error::arg(1, "Lua function expected"));
     }
-    in_phase(ctx, Phases::WAITABLE)?.running(stack).ok_or(NO_COROUTINE)?;
+    let parent = in_phase(ctx, Phases::WAITABLE)?.waiter(stack)?;
     let args = call.count() - 1;
     let co = ctx.create_coroutine(stack, 1, Role::Light);
     if args > 0 {
@@ -28,7 +28,7 @@ fn spawn(call: &Call<'_>) -> Result<Nested> {
         stack.replace(1);
         stack.move_to(co.stack(), args);
     }
-    Ok(ctx.spawn(stack, co, args))
+    Ok(ctx.spawn(parent, co, args))
 }
 
 const TAKEN: Error = Error::fail("already waited or killed");
@@ -37,9 +37,9 @@ const TAKEN: Error = Error::fail("already waited or killed");
 /// results, or `false` and its error.
 fn wait(call: &Call<'_>) -> Result<core::result::Result<Top, Yield>> {
     let ctx = in_phase(current(call)?, Phases::WAITABLE)?;
-    let parent = ctx.running(call.stack()).ok_or(NO_COROUTINE)?;
+    let parent = ctx.waiter(call.stack())?;
     let ended = match wait_in(ctx, call, parent) {
-        Ok(None) => return Ok(Err(Yield::NOTHING)),
+        Ok(None) => return Ok(Err(ctx.wait_for_threads(parent))),
         Ok(Some(ended)) => Ok(ended),
         Err(error) => Err(error),
     };

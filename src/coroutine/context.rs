@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 
 use super::ending::Ending;
 use super::recycle;
-use super::suspension::{Suspension, Waker};
+use super::suspension::Suspension;
 use super::task::{Co, Place, Status};
 use crate::conf::{LocConf, MainConf};
 use crate::nginx::pool::DestroyPlace;
@@ -19,20 +19,23 @@ use crate::nginx::script::Values;
 use crate::nginx::uri::Target;
 use crate::nginx::{FilteredBody, Log, Output, Phase, Phases, Request, slot, trace};
 use crate::vm::sys::LUA_NOREF;
-use crate::vm::{Call, Error, Result, Stack, Step, Thread, Vm, Yield};
+use crate::vm::{Call, Error, Result, Stack, Step, Thread, Vm};
 
 /// Said where no coroutine of the request's runs.
-pub(crate) const NO_COROUTINE: Error = Error::raise("no co ctx found");
+pub(super) const NO_COROUTINE: Error = Error::raise("no co ctx found");
 
 /// What the running coroutine asked for when it yielded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ask {
-    /// Nothing: it waits for its suspension.
+    /// Nothing was said: it waits for its suspension if it has one; if not, it has called LuaJIT's own
+    /// `coroutine.yield`.
+    Nothing,
+    /// `ngx.thread.wait`: it waits for light threads, which end the wait.
     Wait,
-    /// `coroutine.resume` with so many values: `current` is the coroutine to run.
+    /// `coroutine.resume` with N values: `current` is the coroutine to run.
     Resume(i32),
-    /// `coroutine.yield` with so many values.
-    Yield(i32),
+    /// `coroutine.yield`.
+    Yield,
     /// `ngx.thread.spawn`: `current` is the light thread to run, whose arguments are in place.
     Spawn,
 }
@@ -85,8 +88,12 @@ pub(crate) struct RequestCtx {
     /// Its end, while there is one.
     pub(super) last_ready: Cell<Option<Co>>,
     pub(super) asked: Cell<Ask>,
-    /// How many of the running coroutines run within a call of their parents.
-    pub(super) nested: Cell<u32>,
+    /// How many of its coroutines are on the C stack: one that runs, and those within whose calls that does.
+    pub(super) depth: Cell<u32>,
+    /// Its coroutines are to be dropped when none of them is on the C stack any more.
+    drops_later: Cell<bool>,
+    /// The request has ended meanwhile.
+    ends_later: Cell<bool>,
     /// Whether one of those is a light thread: its parent goes on before whom it makes room for.
     pub(super) in_spawn: Cell<bool>,
     /// What became of one that did, which waits for its parent to yield.
@@ -125,6 +132,13 @@ impl RequestCtx {
         unsafe { slot::ctx(r).cast::<Self>().as_ref() }
     }
 
+    /// The context of `r` for a phase that starts. There is none as long as Lua code of an earlier phase is on the C
+    /// stack: a filter or an error page has sent the request elsewhere, and what it does there is none of that code's.
+    #[inline]
+    pub(crate) fn for_phase<'a>(r: Request) -> Option<&'a Self> {
+        Self::of(r).filter(|ctx| ctx.depth.get() == 0)
+    }
+
     /// A context for `r`, whose Lua code runs in `vm`.
     pub(crate) fn create<'a>(r: Request, vm: Vm) -> Option<&'a Self> {
         const { assert!(!core::mem::needs_drop::<Self>()) };
@@ -148,8 +162,10 @@ impl RequestCtx {
             unused_records: Cell::new(Some(first)),
             ready: Cell::new(None),
             last_ready: Cell::new(None),
-            asked: Cell::new(Ask::Wait),
-            nested: Cell::new(0),
+            asked: Cell::new(Ask::Nothing),
+            depth: Cell::new(0),
+            drops_later: Cell::new(false),
+            ends_later: Cell::new(false),
             in_spawn: Cell::new(false),
             unsettled: Cell::new(None),
             leave: Cell::new(None),
@@ -282,7 +298,7 @@ impl RequestCtx {
         self.debugs.set(self.log().debugs());
         self.output.configure(LocConf::of(self.request).output);
         self.leave.set(None);
-        self.asked.set(Ask::Wait);
+        self.asked.set(Ask::Nothing);
         self.phase.set(phase);
         self.entered.set(Phases::of(&[phase]));
         self.drive.set(drive);
@@ -328,44 +344,11 @@ impl RequestCtx {
         co
     }
 
-    /// Runs what is ready, from an nginx event; the request may be gone afterwards.
+    /// Runs what is ready, from an nginx event; the request may be gone afterwards. What runs already comes to that
+    /// itself.
     pub(crate) fn drive(&self) {
-        (self.drive.get())(self);
-    }
-
-    /// Parks the running coroutine. `begin` receives the waker that its event handler must fire once.
-    pub(crate) fn suspend<S: Suspension + 'static>(
-        &self,
-        begin: impl FnOnce(Waker) -> Result<S>,
-    ) -> Result<Yield> {
-        let Some(co) = self.current.get() else { return Err(NO_COROUTINE) };
-        co.cancel();
-        let suspension = begin(Waker::new(co))?;
-        Ok(self.wait_for(co, || suspension))
-    }
-
-    /// The same for what cannot fail.
-    #[inline]
-    pub(crate) fn suspend_for<S: Suspension + 'static>(
-        &self,
-        begin: impl FnOnce(Waker) -> S,
-    ) -> Result<Yield> {
-        let Some(co) = self.current.get() else { return Err(NO_COROUTINE) };
-        Ok(self.wait_for(co, || begin(Waker::new(co))))
-    }
-
-    /// `co`, which runs, waits from now on, for nothing else any more.
-    #[inline]
-    fn wait_for<S: Suspension + 'static>(&self, co: Co, begin: impl FnOnce() -> S) -> Yield {
-        self.asked.set(Ask::Wait);
-        co.room().begin(begin);
-        Yield::NOTHING
-    }
-
-    /// The running coroutine does not wait after all.
-    pub(crate) fn cancel_current(&self) {
-        if let Some(co) = self.current.get() {
-            co.cancel();
+        if self.depth.get() == 0 {
+            (self.drive.get())(self);
         }
     }
 
@@ -466,9 +449,14 @@ impl RequestCtx {
         later.iter().any(|phase| LocConf::of(self.request).chunk(*phase).is_some())
     }
 
-    /// Ends every coroutine of the request and cancels what they wait for.
+    /// Ends every coroutine of the request and cancels what they wait for; when none of them is on the C stack any
+    /// more, if one is.
     #[inline]
     pub(crate) fn drop_coroutines(&self) {
+        if self.depth.get() > 0 {
+            self.drops_later.set(true);
+            return;
+        }
         trace!(self, "http lua finalize threads");
         self.ready.set(None);
         self.current.set(None);
@@ -510,8 +498,37 @@ impl RequestCtx {
         trace!(ctx, "lua request cleanup: forcible=0");
         ctx.cleanup_is_set.set(false);
         ctx.drop_coroutines();
-        ctx.end_all();
-        ctx.output.give_back_all();
+        if ctx.drops_later.get() {
+            // A filter or an error page has ended the request, within a call of its Lua code. nginx frees it from the
+            // event loop.
+            ctx.ends_later.set(true);
+        } else {
+            ctx.end_request();
+        }
+    }
+
+    fn end_request(&self) {
+        self.end_all();
+        self.output.give_back_all();
+    }
+
+    /// Whether the coroutines were to be dropped while one of them was on the C stack: they are now.
+    #[inline]
+    pub(super) fn catches_up(&self) -> bool {
+        if self.drops_later.get() {
+            self.catch_up();
+            return true;
+        }
+        false
+    }
+
+    #[cold]
+    fn catch_up(&self) {
+        self.drops_later.set(false);
+        self.drop_coroutines();
+        if self.ends_later.replace(false) {
+            self.end_request();
+        }
     }
 }
 

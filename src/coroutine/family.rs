@@ -23,8 +23,9 @@ impl RequestCtx {
     #[inline(always)]
     pub(crate) fn create_coroutine(&self, from: Stack, function: c_int, role: Role) -> Co {
         let mut thread = Thread::unanchored(from);
-        if role == Role::Light {
-            // Nothing of Lua may refer to it while it waits.
+        if role == Role::Light || from.number_of_record().is_none() {
+            // Nothing of Lua may refer to a light thread while it waits. Without a number a coroutine is known by its
+            // address, which must be no other's.
             thread = thread.anchored(self.vm, Term::Short);
         }
         let co = Co::new(self, thread, role);
@@ -152,8 +153,8 @@ impl RequestCtx {
         Some(co)
     }
 
-    /// The running coroutine, which is about to yield, wants `child` to run in its place, with
-    /// the `values` that it yields.
+    /// The running coroutine, which is about to yield, wants `child` to run in its place, with the topmost
+    /// `values` of its stack.
     pub(super) fn ask_to_resume(&self, child: Co, values: i32) {
         let parent = self.current.get();
         if let Some(parent) = parent {
@@ -249,15 +250,8 @@ impl RequestCtx {
         true
     }
 
-    /// The running coroutine, which is about to yield, gives way to whoever resumed it, who gets
-    /// the `values` that it yields.
-    pub(crate) fn ask_to_yield(&self, values: i32) {
-        if let Some(co) = self.current.get() {
-            co.set_status(Status::Suspended);
-            if let Some(parent) = co.parent.get() {
-                parent.set_status(Status::Running);
-            }
-        }
-        self.asked.set(Ask::Yield(values));
+    /// The running coroutine, which is about to yield, gives way to whoever resumed it, who gets what it yields.
+    pub(crate) fn ask_to_yield(&self) {
+        self.asked.set(Ask::Yield);
     }
 }

@@ -17,11 +17,11 @@ pub(crate) mod suspension;
 pub(crate) mod task;
 
 pub(crate) use context::{
-    BodyWait, Leave, NO_COROUTINE, RequestCtx, current, current_or, disabled, in_phase, request_of,
+    BodyWait, Leave, RequestCtx, current, current_or, disabled, in_phase, request_of,
 };
 pub(crate) use ending::Ending;
 pub(crate) use foreign::Foreign;
 pub(crate) use nest::Nested;
 pub(crate) use scheduler::Run;
 pub(crate) use suspension::{Suspension, Waker};
-pub(crate) use task::{Co, Role, Status};
+pub(crate) use task::{Co, Resumer, Role, Status};

@@ -5,9 +5,9 @@
 //! parent yields after all, all those around it do, and the scheduler settles it as if it had resumed the coroutine
 //! itself. So whatever ends or drops coroutines happens in the scheduler, while none of them runs.
 use super::context::{Ask, RequestCtx};
-use super::scheduler::hand_over;
+use super::scheduler::give_way;
 use super::task::{Co, Status};
-use crate::vm::{Stack, Step, Top, Yield};
+use crate::vm::{Step, Top, Yield};
 
 /// What a call returns that lets a coroutine run: the values on top, or later what the scheduler says.
 pub(crate) type Nested = core::result::Result<Top, Yield>;
@@ -15,42 +15,33 @@ pub(crate) type Nested = core::result::Result<Top, Yield>;
 /// Each one takes a little of the C stack. Where it ends, the scheduler takes over.
 const DEEPEST: u32 = 32;
 
-/// Where a coroutine can run.
-enum Place {
-    /// Within the call of this one.
-    Within(Co),
-    /// Beside the one that calls, which yields.
-    Beside,
-    /// Nowhere: the one that calls cannot yield, and fails when it tries.
-    Nowhere,
-}
-
 impl RequestCtx {
-    /// Lets `child` run, which the running coroutine, `from`, resumes with its topmost `args` values.
+    /// Lets `child` run, which the running coroutine, `parent`, resumes with its topmost `args` values; it can yield.
+    ///
+    /// Where `parent` yields, it keeps all that is on its stack: the child may be among that, and nothing else need
+    /// refer to it while it waits.
     #[inline]
-    pub(crate) fn resume(&self, from: Stack, child: Co, args: i32) -> Nested {
-        let parent = match self.place_for(from, child) {
-            Place::Within(parent) => parent,
-            Place::Beside => {
-                self.ask_to_resume(child, args);
-                return Err(Yield { values: args });
-            }
-            Place::Nowhere => return Err(Yield::NOTHING),
-        };
+    pub(crate) fn resume(&self, parent: Co, child: Co, args: i32) -> Nested {
+        let from = parent.stack();
+        if !self.fits_within(child) {
+            self.ask_to_resume(child, args);
+            return Err(Yield { values: from.top() });
+        }
         parent.set_status(Status::Normal);
         child.set_parent(Some(parent));
         child.set_status(Status::Running);
         from.move_to(child.stack(), args);
         let step = self.run_nested(child, args);
-        let values = match (step, self.asked.get()) {
-            (Step::YIELDED, Ask::Yield(values)) if self.settles() => {
-                self.asked.set(Ask::Wait);
-                hand_over(child, parent, values)
+        let values = match step {
+            Step::YIELDED if self.settles() && self.reason_of(child) == Ask::Yield => {
+                self.asked.set(Ask::Nothing);
+                child.cancel();
+                give_way(child, parent)
             }
-            (Step::FINISHED, _) => self.end_child(child, parent),
+            Step::FINISHED => self.end_child(child, parent),
             _ => {
                 self.leave_unsettled(child, step);
-                return Err(Yield::NOTHING);
+                return Err(Yield { values: from.top() });
             }
         };
         self.current.set(Some(parent));
@@ -58,27 +49,25 @@ impl RequestCtx {
     }
 
     /// Lets `child` run, a new light thread with its function and `args` values. It lies on top of the stack of the
-    /// running coroutine, `from`: the value that the call returns.
+    /// running coroutine, `parent`, which can yield: the value that the call returns.
     #[inline]
-    pub(crate) fn spawn(&self, from: Stack, child: Co, args: i32) -> Nested {
-        let parent = match self.place_for(from, child) {
-            Place::Within(parent) if !self.in_spawn.get() => parent,
-            // The parent of a light thread around this call is to go on before this coroutine does.
-            Place::Within(_) | Place::Beside => {
-                self.ask_to_spawn(child);
-                return Err(Yield { values: 1 });
-            }
-            Place::Nowhere => return Err(Yield::NOTHING),
-        };
+    pub(crate) fn spawn(&self, parent: Co, child: Co, args: i32) -> Nested {
+        // The parent of a light thread around this call is to go on before this coroutine does.
+        if !self.fits_within(child) || self.in_spawn.get() {
+            self.ask_to_spawn(child);
+            return Err(Yield { values: 1 });
+        }
         child.set_parent(Some(parent));
         child.set_status(Status::Running);
         self.threads.set(self.threads.get() + 1);
         self.in_spawn.set(true);
         let step = self.run_nested(child, args);
         self.in_spawn.set(false);
-        match (step, self.asked.get()) {
-            (Step::YIELDED, Ask::Wait) if self.settles() => {}
-            (Step::FINISHED, _) => self.end_unawaited(child),
+        match step {
+            Step::YIELDED if self.settles() && self.reason_of(child) == Ask::Wait => {
+                self.asked.set(Ask::Nothing);
+            }
+            Step::FINISHED => self.end_unawaited(child),
             _ => {
                 self.leave_unsettled(child, step);
                 parent.results.set(1);
@@ -93,27 +82,18 @@ impl RequestCtx {
     /// `child` can run within the call of the running coroutine if nobody else is to run first, and if it has made no
     /// light thread that could be among those around it, whom it could kill then.
     #[inline]
-    fn place_for(&self, from: Stack, child: Co) -> Place {
-        let Some(parent) = self.current.get() else { return Place::Beside };
-        let fits = self.ready.get().is_none()
-            && self.nested.get() < DEEPEST
+    fn fits_within(&self, child: Co) -> bool {
+        self.ready.get().is_none()
+            && self.depth.get() <= DEEPEST
             && child.children.get() == 0
-            && !self.debugs();
-        match from.is_yieldable() {
-            Some(true) if fits => Place::Within(parent),
-            Some(false) => Place::Nowhere,
-            _ => Place::Beside,
-        }
+            && !self.debugs()
     }
 
     /// Runs `child` up to where it yields or ends.
     #[inline]
     fn run_nested(&self, child: Co, args: i32) -> Step {
-        self.nested.set(self.nested.get() + 1);
         self.current.set(Some(child));
-        let step = self.resume_once(child, args);
-        self.nested.set(self.nested.get() - 1);
-        step
+        self.resume_once(child, args)
     }
 
     /// Whether a coroutine that has yielded did so of its own, and the run goes on.

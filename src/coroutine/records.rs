@@ -99,6 +99,12 @@ pub(super) fn remove(number: usize) {
     }
 }
 
+/// The first record that is sought.
+pub(super) fn find(sought: impl Fn(&Co) -> bool) -> Option<Co> {
+    // SAFETY: `sought` looks at records only.
+    unsafe { RECORDS.list() }.slots.iter().filter_map(|slot| slot.record()).find(sought)
+}
+
 /// The record of that number.
 #[inline]
 pub(super) fn get(number: usize) -> Option<Co> {

@@ -88,6 +88,7 @@ pub(super) fn give(ctx: &RequestCtx, thread: Thread, max: usize) {
 #[cold]
 fn drop_unused(ctx: &RequestCtx, thread: Thread) {
     trace!(ctx, "http lua unref thread {:p}: {}", thread.stack().as_ptr(), thread.anchor());
+    thread.stack().forget_owner(ctx.vm.stack());
     thread.release();
 }
 

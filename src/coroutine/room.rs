@@ -59,6 +59,12 @@ impl Room {
         unsafe { at.as_mut() }.arm();
     }
 
+    /// Whether a suspension is held.
+    #[inline]
+    pub(super) fn is_taken(&self) -> bool {
+        self.held.get().is_some()
+    }
+
     /// Drops what is held.
     #[inline]
     pub(super) fn empty(&self) {

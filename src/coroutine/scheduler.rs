@@ -24,6 +24,8 @@ pub(crate) enum Run {
     Left,
     /// The entry coroutine failed; it has been logged.
     Failed,
+    /// The request has ended within a call of its Lua code.
+    Ended,
 }
 
 /// What to do after one step of one coroutine.
@@ -75,6 +77,7 @@ impl RequestCtx {
             },
             Run::Failed if self.headers_sent() || self.failed_in_capture() => -1,
             Run::Failed => 500,
+            Run::Ended => -1,
         }
     }
 
@@ -84,6 +87,10 @@ impl RequestCtx {
             return self.on_failure(co, Failure::Runtime);
         }
         let step = self.resume_once(co, args);
+        if self.catches_up() {
+            self.unsettled.set(None);
+            return Next::Stop(Run::Ended);
+        }
         let (co, step) = self.unsettled.take().unwrap_or((co, step));
         self.settle(co, step)
     }
@@ -91,8 +98,10 @@ impl RequestCtx {
     /// Resumes `co`, up to where it yields or ends.
     #[inline]
     pub(super) fn resume_once(&self, co: Co, args: i32) -> Step {
-        self.asked.set(Ask::Wait);
+        self.asked.set(Ask::Nothing);
+        self.depth.set(self.depth.get() + 1);
         let step = co.thread.resume(args);
+        self.depth.set(self.depth.get() - 1);
         trace!(self, "lua resume returned {}", step.0);
         if co.loads.get() > 0 {
             loads::review(co, step == Step::YIELDED);
@@ -120,7 +129,9 @@ impl RequestCtx {
             co.set_status(Status::Dead);
             return Next::Stop(Run::Left);
         }
-        match self.asked.replace(Ask::Wait) {
+        let reason = self.reason_of(co);
+        self.asked.set(Ask::Nothing);
+        match reason {
             Ask::Wait => Next::Stop(Run::Suspended),
             Ask::Resume(args) => {
                 trace!(self, "lua coroutine: resume");
@@ -128,9 +139,9 @@ impl RequestCtx {
                 co.stack().move_to(child.stack(), args);
                 Next::Resume(child, args)
             }
-            Ask::Yield(values) => {
+            Ask::Yield | Ask::Nothing => {
                 trace!(self, "lua coroutine: yield");
-                self.on_user_yield(co, values)
+                self.on_user_yield(co)
             }
             Ask::Spawn => {
                 trace!(self, "lua user thread resume");
@@ -140,19 +151,21 @@ impl RequestCtx {
         }
     }
 
-    fn on_user_yield(&self, co: Co, values: i32) -> Next {
+    /// Reference: LuaJIT's own `coroutine._yield` waits for whatever was asked for last.
+    fn on_user_yield(&self, co: Co) -> Next {
+        // A wait that was begun, but not yielded for.
+        co.cancel();
         let resumed = matches!(co.role(), Role::User | Role::Wrapped);
         let Some(parent) = co.parent.get().filter(|_| resumed) else {
             // Nobody resumed it: it gives way to those that are ready, and goes on.
             co.stack().set_top(0);
-            co.set_status(Status::Running);
             if let Some(first) = self.next_ready() {
                 self.make_ready(co);
                 return Next::Resume(first, first.results.take());
             }
             return Next::Resume(co, 0);
         };
-        Next::Resume(parent, hand_over(co, parent, values))
+        Next::Resume(parent, give_way(co, parent))
     }
 
     #[inline(always)]
@@ -189,7 +202,7 @@ impl RequestCtx {
     /// A coroutine that `parent` has resumed has ended normally: how many values that makes on the stack of `parent`.
     pub(super) fn end_child(&self, co: Co, parent: Co) -> i32 {
         self.end(co);
-        let results = hand_over(co, parent, co.stack().top());
+        let results = hand_over(co, parent);
         parent.set_status(Status::Running);
         trace!(self, "lua coroutine: lua user thread ended normally");
         self.bury(co);
@@ -365,9 +378,17 @@ fn keep_results(co: Co, ok: bool, results: i32) {
     co.set_status(Status::Zombie);
 }
 
-/// Moves the topmost `values` of `co` to `parent`, as what its `resume` returns; with `true` in front
+/// `co` has yielded to `parent`, which has resumed it: how many values its `resume` returns, which lie on its stack.
+pub(super) fn give_way(co: Co, parent: Co) -> i32 {
+    co.set_status(Status::Suspended);
+    parent.set_status(Status::Running);
+    hand_over(co, parent)
+}
+
+/// Moves what `co` has yielded or returned to `parent`, as what its `resume` returns; with `true` in front
 /// unless the coroutine is wrapped.
-pub(super) fn hand_over(co: Co, parent: Co, values: i32) -> i32 {
+fn hand_over(co: Co, parent: Co) -> i32 {
+    let values = co.stack().top();
     if co.role.get() == Role::Wrapped {
         co.stack().move_to(parent.stack(), values);
         return values;

@@ -1,9 +1,12 @@
-//! Waiting: what a suspended coroutine owns, and how it is woken.
+//! Waiting: what a suspended coroutine owns, how a call begins to wait, and how it is woken.
+//!
+//! Whether the coroutine can be suspended is asked first ([`RequestCtx::waiter`]): a call that has to wait where LuaJIT
+//! cannot yield, in a callback of a C function, has done nothing when it raises.
 
-use super::context::RequestCtx;
+use super::context::{Ask, NO_COROUTINE, RequestCtx};
 use super::task::Co;
 use crate::nginx::request::run_posted;
-use crate::vm::Stack;
+use crate::vm::{Error, Result, Stack, Yield};
 
 /// What a suspended coroutine waits for. Owning it is waiting; dropping it cancels the wait.
 pub(crate) trait Suspension {
@@ -77,6 +80,83 @@ impl Waker {
         ctx.drive();
         if !detached {
             run_posted(connection);
+        }
+    }
+}
+
+impl RequestCtx {
+    /// The coroutine that makes a call from `from`, if it can be suspended in it. Every call that may have to wait asks
+    /// this before it does anything, so that nothing has happened when the answer is no.
+    ///
+    /// Reference: does not ask; the yield fails after the call has begun.
+    #[inline]
+    pub(crate) fn waiter(&self, from: Stack) -> Result<Co> {
+        let Some(co) = self.running(from) else { return Err(NO_COROUTINE) };
+        if from.is_yieldable() { Ok(co) } else { Err(Error::CannotYield) }
+    }
+
+    /// Parks the coroutine that makes a call from `from`. `begin` receives the waker that its event handler must fire
+    /// once; it is not called where the coroutine cannot be suspended.
+    pub(crate) fn suspend<S: Suspension + 'static>(
+        &self,
+        from: Stack,
+        begin: impl FnOnce(Waker) -> Result<S>,
+    ) -> Result<Yield> {
+        let co = self.waiter(from)?;
+        co.cancel();
+        let suspension = begin(Waker::new(co))?;
+        co.room().begin(|| suspension);
+        Ok(Yield::NOTHING)
+    }
+
+    /// The same for what cannot fail.
+    #[inline]
+    pub(crate) fn suspend_for<S: Suspension + 'static>(
+        &self,
+        from: Stack,
+        begin: impl FnOnce(Waker) -> S,
+    ) -> Result<Yield> {
+        let co = self.waiter(from)?;
+        co.room().begin(|| begin(Waker::new(co)));
+        Ok(Yield::NOTHING)
+    }
+
+    /// Whether the running coroutine can be suspended, for C functions that Lua code calls through the FFI: these do not
+    /// know from which coroutine they are called.
+    pub(crate) fn can_suspend(&self) -> Result<bool> {
+        self.current.get().map(|co| co.stack().is_yieldable()).ok_or(NO_COROUTINE)
+    }
+
+    /// Parks the running coroutine, whose Lua code yields when the C function that it has called through the FFI
+    /// returns. Where it cannot, `begin` is not called, and the yield raises.
+    #[inline]
+    pub(crate) fn suspend_on_yield<S: Suspension + 'static>(
+        &self,
+        begin: impl FnOnce(Waker) -> Result<S>,
+    ) -> Result<()> {
+        let Some(co) = self.current.get() else { return Err(NO_COROUTINE) };
+        co.cancel();
+        if co.stack().is_yieldable() {
+            let suspension = begin(Waker::new(co))?;
+            co.room().begin(|| suspension);
+        }
+        Ok(())
+    }
+
+    /// The running coroutine, `co`, is about to yield until one of the light threads that it awaits ends.
+    pub(crate) fn wait_for_threads(&self, co: Co) -> Yield {
+        co.cancel();
+        self.asked.set(Ask::Wait);
+        Yield::NOTHING
+    }
+
+    /// What `co` has yielded for.
+    #[inline]
+    pub(super) fn reason_of(&self, co: Co) -> Ask {
+        match self.asked.get() {
+            Ask::Nothing if co.room().is_taken() => Ask::Wait,
+            Ask::Nothing => Ask::Yield,
+            asked => asked,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::foreign::Foreign;
 use super::loads;
 use super::records;
 use super::room::Room;
+use crate::vm::stack::NUMBER_OF_ENTRIES;
 use crate::vm::{Stack, Thread};
 
 /// What a coroutine is to its request.
@@ -50,6 +51,16 @@ impl Status {
 }
 
 const NO_NUMBER: usize = 0;
+
+/// Who resumes a coroutine.
+pub(crate) enum Resumer {
+    /// The scheduler, which has this record of it.
+    Scheduler(Co),
+    /// The scheduler did, but has no record of it any more; or it runs the chunk of another request's phase.
+    Nobody,
+    /// LuaJIT: the scheduler has never heard of it.
+    LuaJit,
+}
 
 pub(crate) struct Coroutine {
     /// Its number among the records, if it has one.
@@ -126,8 +137,41 @@ impl Co {
     #[inline]
     pub(super) fn new_entry(ctx: &RequestCtx, thread: Thread) -> Self {
         let co = Self::place(ctx);
-        co.begin(ctx, thread, Role::Entry, NO_NUMBER);
+        let number = match thread.stack().number_of_record() {
+            Some(_) => NO_NUMBER,
+            None => records::add(co),
+        };
+        co.begin(ctx, thread, Role::Entry, number);
         co
+    }
+
+    /// Who resumes the coroutine `stack`. `ctx` is that of the request which asks.
+    pub(crate) fn resumer_of(ctx: Option<&RequestCtx>, stack: Stack) -> Resumer {
+        let record = match stack.number_of_record() {
+            Some(NO_NUMBER) => return Resumer::LuaJit,
+            Some(NUMBER_OF_ENTRIES) => ctx.and_then(|ctx| ctx.entry.get()),
+            Some(number) => records::get(number),
+            None => match records::find(|co| co.stack() == stack) {
+                Some(co) => Some(co),
+                None => return Resumer::LuaJit,
+            },
+        };
+        match record.filter(|co| co.stack() == stack) {
+            Some(co) if co.ctx.get() == ctx.map(NonNull::from) => Resumer::Scheduler(co),
+            _ => Resumer::Nobody,
+        }
+    }
+
+    /// Whether LuaJIT has run to its end what the scheduler has left idle.
+    pub(crate) fn has_ended_elsewhere(self) -> bool {
+        self.is_idle() && self.thread.has_ended(0)
+    }
+
+    /// Whether it has yielded to whoever resumed it, and can be resumed by anybody of its request.
+    pub(crate) fn is_idle(self) -> bool {
+        self.status() == Status::Suspended
+            && matches!(self.role(), Role::User | Role::Wrapped)
+            && !self.room().is_taken()
     }
 
     #[inline]

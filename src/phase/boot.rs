@@ -1,4 +1,7 @@
 //! Makes VMs ready for users' code: paths, the `ngx` API, lua-resty-core, `init_by_lua*`.
+#![allow(unsafe_code)]
+use core::ffi::c_int;
+
 use super::direct;
 use crate::api::{self, location, resty_core};
 use crate::conf::chunk::Source;
@@ -7,6 +10,7 @@ use crate::coroutine::{RequestCtx, lease};
 use crate::nginx::log::{Pointer, Text};
 use crate::nginx::{Level, Log, Outcome, Request, debug, process};
 use crate::vm::function::protect;
+use crate::vm::sys::lua_State;
 use crate::vm::{Stack, Vm};
 
 /// Why a VM is not ready.
@@ -36,7 +40,9 @@ pub(crate) fn boot(
     }
     debug!(log, "lua initializing lua globals");
     let found = resty_core::find(vm);
-    let installed = protect(vm.stack(), |stack| api::install(stack, &found, conf));
+    vm.on_panic(on_panic);
+    let installed = api::coroutine::guard(vm)
+        .and_then(|()| protect(vm.stack(), |stack| api::install(stack, &found, conf)));
     debug!(log, "lua initialize the global Lua VM {}", Pointer(vm.stack().as_ptr()));
     let loaded = match installed {
         Ok(()) => resty_core::load(vm, &found),
@@ -51,6 +57,14 @@ pub(crate) fn boot(
     }
     direct::prepare(vm);
     Ok(vm)
+}
+
+/// An error that nothing has caught: the process ends. stack: [-0, +0, -]
+unsafe extern "C-unwind" fn on_panic(l: *mut lua_State) -> c_int {
+    let reason = Stack::from_raw(l).error_message();
+    Log::cycle()
+        .print(Level::Alert, format_args!("lua atpanic: Lua VM crashed, reason: {}", Text(reason)));
+    0
 }
 
 /// `$prefix` and `;;` (LuaJIT's own default) as the directives document them.

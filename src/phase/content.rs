@@ -22,7 +22,7 @@ pub(crate) unsafe extern "C" fn on_content(r: *mut ngx_http_request_t) -> ngx_in
 fn handle(r: Request) -> Outcome {
     debug!(r.log(), "lua content handler, uri:\"{}\" c:{}", Text(r.uri()), r.count());
     let Some(chunk) = LocConf::of(r).chunk(Phase::Content) else { return Outcome::Decline };
-    let ctx = match RequestCtx::of(r) {
+    let ctx = match RequestCtx::for_phase(r) {
         Some(ctx) => ctx,
         None => match boot::create_context(r) {
             Ok(ctx) => ctx,
@@ -73,6 +73,7 @@ fn conclude(ctx: &RequestCtx, run: Run) -> Outcome {
     match run {
         Run::Suspended => engine::suspend(ctx),
         Run::Failed => engine::failed(ctx),
+        Run::Ended => Outcome::Abort,
         // Nobody is left to decline to: nginx's other negative codes end the request as OK does.
         Run::Left => match engine::left(ctx) {
             Outcome::Decline | Outcome::Suspend => Outcome::Continue,

@@ -54,7 +54,7 @@ fn handle(r: Request, phase: Phase) -> Outcome {
         return Outcome::Decline;
     }
     let Some(chunk) = chunk_of(r, phase) else { return Outcome::Decline };
-    let ctx = match RequestCtx::of(r) {
+    let ctx = match RequestCtx::for_phase(r) {
         Some(ctx) if ctx.has_entered(phase) => {
             let run = ctx.run_ready();
             return conclude(ctx, phase, run);
@@ -163,6 +163,7 @@ fn conclude(ctx: &RequestCtx, phase: Phase, run: Run) -> Outcome {
         Run::Finished => Outcome::Continue,
         Run::Left => left(ctx),
         Run::Failed => return failed(ctx),
+        Run::Ended => return Outcome::Abort,
     };
     if outcome == Outcome::Redirected {
         // In these phases nginx leaves a request alone that a handler is not done with.

@@ -58,7 +58,10 @@ fn filter_headers(r: Request, chunk: Option<&Chunk>) -> ngx_int_t {
     if exit == sys::ERROR {
         return sys::ERROR;
     }
-    match filter::replace_response(r, exit) {
+    let code = filter::replace_response(r, exit);
+    // Lua code whose call sends this response goes on with its own context.
+    ctx.reattach();
+    match code {
         code @ (sys::ERROR | sys::AGAIN) => code,
         _ => sys::OK,
     }

@@ -29,7 +29,7 @@ pub(crate) unsafe extern "C" fn on_set(engine: *mut ngx_http_script_engine_t) {
 }
 
 fn compute(r: Request, set: &SetVar, args: Values) -> Option<ngx_str_t> {
-    let ctx = match RequestCtx::of(r) {
+    let ctx = match RequestCtx::for_phase(r) {
         Some(ctx) => {
             ctx.reset();
             ctx

@@ -32,6 +32,8 @@ pub(crate) enum Error {
     Fail(Cow<'static, str>),
     /// Raises the value on top of the stack as it is: an error of Lua code that we called.
     Rethrow,
+    /// The coroutine would have to wait but cannot yield here: raised in LuaJIT's own words.
+    CannotYield,
 }
 
 impl Error {
@@ -265,6 +267,8 @@ fn raise(stack: Stack, error: Error) -> c_int {
                 sys::luaL_argerror(l, index, sys::lua_tolstring(l, -1, core::ptr::null_mut()))
             }
             Error::Rethrow => sys::lua_error(l),
+            // It raises where a coroutine cannot yield.
+            Error::CannotYield => sys::lua_yield(l, 0),
             Error::Raise(message) | Error::Fail(message) => {
                 sys::luaL_where(l, 1);
                 stack.push_bytes(message.as_bytes());

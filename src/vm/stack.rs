@@ -232,6 +232,11 @@ impl Stack {
         Self(unsafe { sys::lua_newthread(self.0) })
     }
 
+    /// The upvalue number `n` of the function at `index`, if it has that many. stack: [-0, +(0|1), -]
+    pub(crate) fn push_upvalue_of(self, index: c_int, n: c_int) -> bool {
+        unsafe { !sys::lua_getupvalue(self.0, index, n).is_null() }
+    }
+
     /// The coroutine itself, as a value. stack: [-0, +1, -]
     pub(crate) fn push_thread(self) {
         unsafe { sys::lua_pushthread(self.0) };
@@ -475,10 +480,10 @@ impl Stack {
         unsafe { sys::lua_xmove(self.0, to.0, n) }
     }
 
-    /// Whether the C function that runs can yield; `None` where this LuaJIT does not tell. stack: [-0, +0, -]
+    /// Whether the C function that runs can yield. stack: [-0, +0, -]
     #[inline]
-    pub(crate) fn is_yieldable(self) -> Option<bool> {
-        sys::extensions().is_yieldable.map(|is| unsafe { is(self.0) } != 0)
+    pub(crate) fn is_yieldable(self) -> bool {
+        unsafe { sys::lua_isyieldable(self.0) != 0 }
     }
 
     /// Whether the coroutine has ended well, and its results have been taken. stack: [-0, +0, -]
@@ -527,6 +532,29 @@ impl Stack {
         }
     }
 
+    /// Gives a coroutine that LuaJIT alone resumes the owner of this one, which resumes it. stack: [-0, +0, -]
+    #[inline]
+    pub(crate) fn lend_owner(self, to: Self) {
+        // Without exdata the owner is found through the globals, which it shares with the one that made it.
+        if let Some(set) = sys::extensions().set_exdata {
+            unsafe { set(to.0, self.owner()) }
+        }
+    }
+
+    /// The coroutine has no owner any more; `on` is a stack of the same VM. stack of on: [-0, +0, m]
+    pub(crate) fn forget_owner(self, on: Self) {
+        if let Some(set) = sys::extensions().set_exdata {
+            unsafe { set(self.0, core::ptr::null_mut()) };
+            return;
+        }
+        self.push_thread();
+        self.move_to(on, 1);
+        unsafe { sys::lua_getfenv(on.0, -1) };
+        on.push_nil();
+        on.set_raw_field(-2, OWNER_GLOBAL.to_bytes());
+        on.pop(2);
+    }
+
     /// Keeps `owner` with the coroutine, where Lua's `thread.exdata` (or, on a LuaJIT without it,
     /// the global `__ngx_req`) finds it. stack: [-0, +0, m]
     #[inline]
@@ -541,9 +569,9 @@ impl Stack {
     }
 }
 
-/// A number kept with each coroutine, 0 if none has been set (OpenResty's LuaJIT only). Lua code can change it.
+/// A number kept with each coroutine (OpenResty's LuaJIT only). Lua code can change it.
 ///
-/// A new coroutine has that of the one that made it.
+/// A new coroutine has that of the one that made it; one that LuaJIT alone resumes has 0.
 #[allow(clippy::undocumented_unsafe_blocks)]
 // SAFETY: as above.
 impl Stack {
@@ -561,6 +589,9 @@ impl Stack {
         }
     }
 }
+
+/// The number of the main coroutine, and so of those that run the chunks of phases: they are made from it.
+pub(crate) const NUMBER_OF_ENTRIES: usize = usize::MAX;
 
 /// The global that carries the owner on a LuaJIT without exdata; lua-resty-core reads it.
 const OWNER_GLOBAL: &CStr = c"__ngx_req";

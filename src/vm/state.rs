@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use super::anchor::{Anchor, Anchors};
 use super::function::{Function, protect};
-use super::stack::Stack;
+use super::stack::{NUMBER_OF_ENTRIES, Stack};
 use super::{heap, pace, sys, traceback};
 
 /// A LuaJIT VM; the handle is its main coroutine.
@@ -126,6 +126,7 @@ impl Vm {
                 stack.raw_set(sys::LUA_REGISTRYINDEX);
             }
             reserve_references(stack);
+            stack.set_number_of_record(NUMBER_OF_ENTRIES);
             pace::keep(stack);
             stack.push_function(traceback::ADD, 0);
             vm.handler = stack.reference(sys::LUA_REGISTRYINDEX);
@@ -144,6 +145,12 @@ impl Vm {
             heap::close_state(self.main.as_ptr());
             drop(Box::from_raw(self.kept.as_ptr()));
         }
+    }
+
+    /// Calls `handler` with the error on top of the stack before the process ends for an error that nothing catches.
+    pub(crate) fn on_panic(self, handler: Function) {
+        // SAFETY: [lua-frame]
+        unsafe { sys::lua_atpanic(self.main.as_ptr(), Some(handler)) };
     }
 
     pub(crate) const fn stack(self) -> Stack {

@@ -7,7 +7,7 @@
 #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
 #![allow(clippy::all)]
 
-use core::ffi::{CStr, c_int, c_void};
+use core::ffi::{CStr, c_void};
 use std::sync::Once;
 
 include!(concat!(env!("OUT_DIR"), "/luajit.rs"));
@@ -20,7 +20,6 @@ pub struct Extensions {
     pub set_exdata2: Option<unsafe extern "C-unwind" fn(*mut lua_State, *mut c_void)>,
     pub get_exdata2: Option<unsafe extern "C-unwind" fn(*mut lua_State) -> *mut c_void>,
     pub reset_thread: Option<unsafe extern "C-unwind" fn(*mut lua_State, *mut lua_State)>,
-    pub is_yieldable: Option<unsafe extern "C-unwind" fn(*mut lua_State) -> c_int>,
 }
 
 /// The extensions of the loaded LuaJIT, as [`find_extensions`] found them; none before.
@@ -36,7 +35,6 @@ static mut EXTENSIONS: Extensions = Extensions {
     set_exdata2: None,
     get_exdata2: None,
     reset_thread: None,
-    is_yieldable: None,
 };
 
 /// Looks for the extensions; called before a VM is made.
@@ -50,7 +48,6 @@ pub fn find_extensions() {
             set_exdata2: core::mem::transmute(symbol(c"lua_setexdata2")),
             get_exdata2: core::mem::transmute(symbol(c"lua_getexdata2")),
             reset_thread: core::mem::transmute(symbol(c"lua_resetthread")),
-            is_yieldable: core::mem::transmute(symbol(c"lua_isyieldable")),
         };
     });
 }

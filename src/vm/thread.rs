@@ -97,8 +97,26 @@ impl Thread {
     /// Runs the coroutine until it ends or yields; `args` values lie on its stack.
     #[inline]
     pub(crate) fn resume(self, args: c_int) -> Step {
-        // SAFETY: the thread is alive and not running; errors come back as a status.
+        if self.has_ended(args) {
+            return self.refuse();
+        }
+        // SAFETY: the thread is alive; errors, also that it runs, come back as a status.
         Step(unsafe { sys::lua_resume(self.stack.as_ptr(), args) })
+    }
+
+    /// Whether there is neither a function below the `args` values on its stack nor a call that has yielded: it has run
+    /// to its end, whoever resumed it. LuaJIT does not look.
+    #[inline]
+    pub(crate) fn has_ended(self, args: c_int) -> bool {
+        // SAFETY: the thread is alive.
+        let status = unsafe { sys::lua_status(self.stack.as_ptr()) };
+        status != sys::LUA_YIELD && (status != sys::LUA_OK || self.stack.top() <= args)
+    }
+
+    #[cold]
+    fn refuse(self) -> Step {
+        self.stack.push_bytes(b"cannot resume dead coroutine");
+        Step(sys::LUA_ERRRUN)
     }
 
     /// Whether the failure that the coroutine ended with was its stack's overflow.

@@ -115,3 +115,53 @@ swept
 ["dirty", " true 0\$"]
 --- no_error_log
 [alert]
+
+
+
+=== a coroutine that waits is kept, although nothing refers to it
+--- config
+    location = /t {
+        content_by_lua_block {
+            local function fill()
+                collectgarbage()
+                collectgarbage()
+                keep = {}
+                for len = 40, 200 do
+                    for j = 1, 20 do
+                        keep[#keep + 1] = (j .. " "):rep(100):sub(1, len - 8) .. ("%08d"):format(j * 1000 + len)
+                    end
+                end
+            end
+            local function sleep() ngx.sleep(0.01) return "fine" end
+            local function nested(depth, make)
+                if depth == 0 then return sleep() end
+                return make(nested, depth - 1, make)
+            end
+            local function resume(f, ...) return select(2, coroutine.resume(coroutine.create(f), ...)) end
+            local function wrap(f, ...) return coroutine.wrap(f)(...) end
+            for _, make in ipairs { resume, wrap } do
+                for _, depth in ipairs { 1, 2, 5, 40 } do
+                    ngx.timer.at(0.002, fill)
+                    ngx.say(tostring(nested(depth, make)))
+                end
+            end
+            ngx.timer.at(0.002, fill)
+            local thread = ngx.thread.spawn(nested, 3, resume)
+            ngx.say(tostring(select(2, ngx.thread.wait(thread))))
+        }
+    }
+--- request
+GET /t
+--- response_body
+fine
+fine
+fine
+fine
+fine
+fine
+fine
+fine
+fine
+--- no_error_log
+[error]
+[alert]

@@ -35,7 +35,7 @@ fn capture(call: &Call<'_>) -> Result<Yield> {
     }
     let ctx = capturing(call)?;
     let answer = subrequest(ctx, call.stack(), &Query { index: 0, uri: 1, options })?;
-    start(ctx, vec![answer])
+    start(ctx, call.stack(), vec![answer])
 }
 
 fn capture_multi(call: &Call<'_>) -> Result<Yield> {
@@ -64,7 +64,7 @@ fn capture_multi(call: &Call<'_>) -> Result<Yield> {
         answers.push(query(ctx, stack, index)?);
         stack.set_top(1);
     }
-    start(ctx, answers)
+    start(ctx, stack, answers)
 }
 
 /// LuaJIT's `LUAI_MAXCSTACK`.
@@ -77,22 +77,20 @@ fn capturing<'c>(call: &'c Call<'_>) -> Result<&'c RequestCtx> {
     let r = request_of(call.stack()).ok_or(Error::raise("no request object found"))?;
     let ctx = RequestCtx::of(r).ok_or(Error::raise("no ctx found"))?;
     let ctx = in_phase(ctx, Phases::REQUEST)?;
+    ctx.waiter(call.stack())?;
     debug!(r.log(), "lua location capture, uri:\"{}\" c:{}", Text(r.uri()), r.count());
     Ok(ctx)
 }
 
 /// Starts the subrequests, and waits for all of them.
-fn start(ctx: &RequestCtx, answers: Vec<Answer>) -> Result<Yield> {
-    let launched = answers.iter().position(|answer| answer.request.launch().is_err());
-    let waiting = ctx.suspend(|waker| Ok(Group::new(waker, answers)))?;
-    match launched {
-        None => Ok(waiting),
-        // Those before it run, for nobody.
-        Some(_) => {
-            ctx.cancel_current();
-            Err(not_issued(NoSubrequest))
+fn start(ctx: &RequestCtx, from: Stack, answers: Vec<Answer>) -> Result<Yield> {
+    ctx.suspend(from, |waker| {
+        // Where one cannot be started, those before it run for nobody.
+        for answer in &answers {
+            answer.request.launch().map_err(not_issued)?;
         }
-    }
+        Ok(Group::new(waker, answers))
+    })
 }
 
 fn not_issued(NoSubrequest: NoSubrequest) -> Error {

@@ -49,9 +49,9 @@ impl Suspension for Flush {
     }
 }
 
-pub(super) fn wait(ctx: &RequestCtx) -> Result<Yield> {
+pub(super) fn wait(ctx: &RequestCtx, from: Stack) -> Result<Yield> {
     let request = ctx.request;
-    ctx.suspend(|_| {
+    ctx.suspend(from, |_| {
         let watch =
             WriteWatch::start(request, on_write_event).ok_or(Error::fail("connection broken"))?;
         Ok(Flush { request, watch })

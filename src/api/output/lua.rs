@@ -186,7 +186,7 @@ fn flush_output(call: &Call<'_>) -> Result<core::result::Result<i32, Yield>> {
         r.buffered(),
         u8::from(Output::is_delayed(r))
     );
-    flush::wait(ctx).map(Err)
+    flush::wait(ctx, call.stack()).map(Err)
 }
 
 fn eof(call: &Call<'_>) -> Result<i32> {

@@ -263,7 +263,7 @@ fn wait_for(
 ) -> Result<Rc, FfiError> {
     let stream = process.stream(which);
     let refusal = Cell::new(None);
-    let waits = ctx.suspend(|waker| {
+    let waits = ctx.suspend_on_yield(|waker| {
         if let Err(failure) = stream.wait(waker, limit) {
             refusal.set(Some(failure));
             return Err(crate::vm::Error::raise("no event"));
@@ -472,7 +472,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_proc_wait(
             return Ok(if code == 0 { Rc::Ok } else { Rc::Declined });
         }
         let limit = timeout(object.wait_timeout);
-        let waits = ctx.suspend(|waker| {
+        let waits = ctx.suspend_on_yield(|waker| {
             process.set_waiter(waker);
             let timer = Timer::new(ctx.log(), waker, Waker::wake);
             Ok(Wait { process: Share::clone(&process), timer, timeout: limit })

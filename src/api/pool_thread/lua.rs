@@ -58,6 +58,7 @@ impl Drop for Wait {
 
 fn run_worker_thread(call: &Call<'_>) -> Result<core::result::Result<Refusal, Yield>> {
     let ctx = in_phase(current(call)?, Phases::YIELDABLE)?;
+    ctx.waiter(call.stack())?;
     let (pool, job) = match prepare(call, MainConf::of(ctx.request)) {
         Ok(ready) => ready,
         Err(refusal) => return Ok(Ok(refusal)),
@@ -66,7 +67,7 @@ fn run_worker_thread(call: &Call<'_>) -> Result<core::result::Result<Refusal, Yi
     if pool.post(job, Rc::clone(&meeting), Job::run, on_done).is_err() {
         return Ok(Ok("ngx_thread_task_post failed".into()));
     }
-    let wait = ctx.suspend(|waker| {
+    let wait = ctx.suspend(call.stack(), |waker| {
         meeting.waker.set(Some(waker));
         Ok(Wait(meeting))
     })?;

@@ -90,8 +90,8 @@ fn read_body(call: &Call<'_>) -> Result<core::result::Result<(), Yield>> {
     let r = request_of(call.stack()).ok_or(Error::raise(NOT_FOUND))?;
     let ctx = RequestCtx::of(r).ok_or(Error::raise("no ctx found"))?;
     let ctx = in_phase(ctx, Phases::REQUEST)?;
-    if ctx.current().is_none() {
-        return Err(Error::raise("no co ctx found"));
+    if !body::is_at_hand(r) {
+        ctx.waiter(call.stack())?;
     }
     debug!(r.log(), "lua start to read buffered request body");
     let reading = match ctx.body_wait.get() {
@@ -105,7 +105,7 @@ fn read_body(call: &Call<'_>) -> Result<core::result::Result<(), Yield>> {
         }
         Reading::Waiting => {
             debug!(r.log(), "lua read buffered request body requires I/O interruptions");
-            ctx.suspend(|waker| Ok(ReadBody::new(ctx, waker))).map(Err)
+            ctx.suspend(call.stack(), |waker| Ok(ReadBody::new(ctx, waker))).map(Err)
         }
         Reading::Failed(code) => {
             debug!(

@@ -91,6 +91,7 @@ fn set_uri(call: &Call<'_>) -> Result<core::result::Result<(), Yield>> {
     if ctx.has_captures() {
         return Err(Error::raise(PENDING));
     }
+    ctx.waiter(call.stack())?;
     debug!(r.log(), "lua set uri jump to \"{}\"", Text(uri));
     r.change_uri(uri).ok_or(no_memory)?;
     ctx.set_leave(Leave::Jump);

@@ -160,14 +160,14 @@ unsafe extern "C" fn ngx_http_lua_ffi_sema_wait(
         }
         // What does not fit into an int is longer than anybody waits.
         let timeout = Msec(usize::try_from(wait_ms).unwrap_or(c_int::MAX as usize));
-        let waits = ctx.suspend_for(|waker| {
+        let waits = ctx.suspend_on_yield(|waker| {
             // SAFETY: the caller's contract: the object has a share.
             let shared = unsafe {
                 Share::increment_strong_count(sem);
                 Share::from_raw(sem)
             };
             let ticket = Some(shared.semaphore.join(waker));
-            Wait { shared, ticket, timer: Timer::new(ctx.log(), waker, Waker::wake), timeout }
+            Ok(Wait { shared, ticket, timer: Timer::new(ctx.log(), waker, Waker::wake), timeout })
         });
         if waits.is_err() {
             return Ok(refuse("no co ctx found"));

@@ -63,6 +63,18 @@ pub(crate) fn abandon(r: Request) {
     r.ignore_reads();
 }
 
+/// Whether reading the body needs nothing from the client: it has been read or discarded, or there is none.
+pub(crate) fn is_at_hand(r: Request) -> bool {
+    // SAFETY: [request-alive]
+    unsafe {
+        let raw = r.as_ptr();
+        let (headers, body) = (&(*raw).headers_in, (*raw).request_body);
+        let has_read = !body.is_null() && (*body).rest == 0;
+        let has_none = headers.content_length_n <= 0 && headers.chunked() == 0;
+        has_read || has_none || (*raw).discard_body() != 0 || !r.is_main()
+    }
+}
+
 /// Whether somebody has asked nginx to read the body.
 pub(crate) fn is_asked_for(r: Request) -> bool {
     // SAFETY: [request-alive]

@@ -190,10 +190,19 @@ pub(super) fn set_timeouts_of(socket: &Socket, stack: Stack, conf: &LocConf) {
     });
 }
 
-/// Lets the calling coroutine wait for the socket.
-pub(super) fn wait(ctx: &RequestCtx, socket: &Rc<Socket>, operation: Operation) -> Result<Yield> {
-    let ctx = in_phase(ctx, Phases::WAITABLE)?;
-    ctx.suspend_for(|waker| {
+/// Lets the calling coroutine wait for the socket. Where it cannot, the operation is given up.
+pub(super) fn wait(
+    ctx: &RequestCtx,
+    from: Stack,
+    socket: &Rc<Socket>,
+    operation: Operation,
+) -> Result<Yield> {
+    let refused = in_phase(ctx, Phases::WAITABLE).and_then(|ctx| ctx.waiter(from)).err();
+    if let Some(refused) = refused {
+        socket.cannot_wait(operation);
+        return Err(refused);
+    }
+    ctx.suspend_for(from, |waker| {
         let direction = match operation {
             Operation::Connect => &socket.connecting,
             Operation::Read => &socket.reading,
@@ -268,7 +277,7 @@ fn send(call: &Call<'_>) -> Result<core::result::Result<SentNow, Yield>> {
             return match socket.send(data) {
                 Progress::Done => Ok(Ok(SentNow::Bytes(data.len()))),
                 Progress::Failed => Ok(Ok(SentNow::Failed(socket.clone()))),
-                Progress::Waits => wait(current(call)?, socket, Operation::Write).map(Err),
+                Progress::Waits => wait(current(call)?, stack, socket, Operation::Write).map(Err),
             };
         }
         stack.set_top(2);
@@ -295,7 +304,7 @@ fn send_as_asked(call: &Call<'_>) -> Result<core::result::Result<SentNow, Yield>
     trace!(ctx, "lua tcp socket send timeout: {}", socket.timeouts.get().send.0);
     let stack = call.stack();
     match call.kind(2) {
-        Value::String => send_bytes(ctx, socket, stack.bytes(2).unwrap_or_default()),
+        Value::String => send_bytes(ctx, stack, socket, stack.bytes(2).unwrap_or_default()),
         kind @ (Value::Table | Value::Number | Value::Nil | Value::Boolean) => {
             let mut data = buffer::spare(0);
             if kind == Value::Table {
@@ -303,7 +312,7 @@ fn send_as_asked(call: &Call<'_>) -> Result<core::result::Result<SentNow, Yield>
             } else {
                 flatten::scalar(&mut data, stack, 2, kind)?;
             }
-            let result = send_bytes(ctx, socket, &data);
+            let result = send_bytes(ctx, stack, socket, &data);
             buffer::keep(data);
             result
         }
@@ -316,6 +325,7 @@ fn send_as_asked(call: &Call<'_>) -> Result<core::result::Result<SentNow, Yield>
 
 fn send_bytes(
     ctx: &RequestCtx,
+    from: Stack,
     socket: &Rc<Socket>,
     data: &[u8],
 ) -> Result<core::result::Result<SentNow, Yield>> {
@@ -328,7 +338,7 @@ fn send_bytes(
     match socket.send(data) {
         Progress::Done => Ok(Ok(SentNow::Bytes(data.len()))),
         Progress::Failed => Ok(Ok(SentNow::Failed(socket.clone()))),
-        Progress::Waits => wait(ctx, socket, Operation::Write).map(Err),
+        Progress::Waits => wait(ctx, from, socket, Operation::Write).map(Err),
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) fn connect(call: &Call<'_>) -> Result<core::result::Result<i32, Yield
     match socket.connect(target) {
         Progress::Done => Ok(Ok(1)),
         Progress::Failed => Err(Error::Fail(failure_text(&socket).into())),
-        Progress::Waits => wait(ctx, &socket, Operation::Connect).map(Err),
+        Progress::Waits => wait(ctx, stack, &socket, Operation::Connect).map(Err),
     }
 }
 

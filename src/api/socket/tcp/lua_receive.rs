@@ -38,9 +38,14 @@ fn check_reader<'c>(ctx: &RequestCtx, found: Option<&'c Rc<Socket>>) -> Result<&
 }
 
 #[inline]
-fn answer_read(ctx: &RequestCtx, socket: &Rc<Socket>, progress: Progress) -> Result<Read> {
+fn answer_read(
+    ctx: &RequestCtx,
+    from: Stack,
+    socket: &Rc<Socket>,
+    progress: Progress,
+) -> Result<Read> {
     if progress == Progress::Waits {
-        return wait(ctx, socket, Operation::Read).map(Err);
+        return wait(ctx, from, socket, Operation::Read).map(Err);
     }
     trace!(ctx, "lua tcp socket receive done in a single run");
     socket.reading.set(Use::Busy);
@@ -57,7 +62,7 @@ pub(super) fn receive(
             && let Some(data) = socket.at_hand(stack.owner())
         {
             if data.is_empty() && socket.expects_line() {
-                return wait(current(call)?, socket, Operation::Read)
+                return wait(current(call)?, stack, socket, Operation::Read)
                     .map(|wait| Err(Err(Err(wait))));
             }
             if let Some(line) = quick::line(socket, data) {
@@ -76,7 +81,7 @@ fn receive_line(call: &Call<'_>, socket: Option<&Rc<Socket>>) -> Result<Read> {
     trace!(ctx, "lua tcp socket calling receive() method");
     let socket = check_reader(ctx, socket)?;
     trace!(ctx, "lua tcp socket read timeout: {}", socket.timeouts.get().read.0);
-    answer_read(ctx, socket, socket.receive(Format::Line))
+    answer_read(ctx, call.stack(), socket, socket.receive(Format::Line))
 }
 
 #[inline(never)]
@@ -94,7 +99,7 @@ fn receive_as_asked(call: &Call<'_>) -> Result<core::result::Result<&'static str
     if format == Format::Exactly(0) {
         return Ok(Ok(""));
     }
-    answer_read(ctx, socket, socket.receive(format)).map(Err)
+    answer_read(ctx, call.stack(), socket, socket.receive(format)).map(Err)
 }
 
 fn read_format(call: &Call<'_>) -> Result<Format> {
@@ -129,7 +134,7 @@ pub(super) fn receive_any(call: &Call<'_>) -> Result<Read> {
     trace!(ctx, "lua tcp socket calling receiveany() method to read at most {most} bytes");
     trace!(ctx, "lua tcp socket read timeout: {}", socket.timeouts.get().read.0);
     trace!(ctx, "lua tcp socket read any");
-    answer_read(ctx, socket, socket.receive(Format::Any(most)))
+    answer_read(ctx, call.stack(), socket, socket.receive(Format::Any(most)))
 }
 
 /// What an iterator has as its second upvalue, the first one being the socket's table.
@@ -233,5 +238,6 @@ fn next_of(call: &Call<'_>, reader: &Reader) -> Result<core::result::Result<Ende
         return Ok(Ok(Ended));
     }
     let size = usize::try_from(size).unwrap_or(0);
-    answer_read(ctx, socket, socket.receive_until(reader.pattern.clone(), size)).map(Err)
+    answer_read(ctx, call.stack(), socket, socket.receive_until(reader.pattern.clone(), size))
+        .map(Err)
 }

@@ -572,9 +572,31 @@ impl Drop for Waiting {
                 _ => socket.close_reads(),
             }
         } else {
-            socket.abandon_connect();
-            socket.close();
-            socket.uncount();
+            socket.abandon();
         }
+    }
+}
+
+impl Socket {
+    /// The coroutine that has begun an operation cannot wait for it. What has been received stays for the next read; a
+    /// connection that is half made or a message that is half sent is of no use any more.
+    fn cannot_wait(&self, operation: Operation) {
+        match operation {
+            Operation::Read => {
+                if let Some(c) = self.connection.get() {
+                    c.clear_read_timer();
+                }
+            }
+            Operation::Write if matches!(self.reading.get(), Use::Waiting(_)) => {
+                self.close_writes();
+            }
+            Operation::Connect | Operation::Write => self.abandon(),
+        }
+    }
+
+    fn abandon(&self) {
+        self.abandon_connect();
+        self.close();
+        self.uncount();
     }
 }

@@ -171,14 +171,21 @@ impl Socket {
             c.clear_write_timer();
             c.clear_read_timer();
             c.set_read_timer(self.timeouts.get().connect);
-            let suspended = ctx.suspend(|waker| {
+            match ctx.can_suspend() {
+                Ok(true) => {}
+                Ok(false) => {
+                    // The caller's yield raises.
+                    self.close();
+                    return Shaken::Waits;
+                }
+                Err(_) => return self.break_off((c"no co ctx found", 0)),
+            }
+            let suspended = ctx.suspend_on_yield(|waker| {
                 self.connecting.set(Use::Waiting(waker));
                 Ok(Handshake { socket: self.clone() })
             });
-            return match suspended {
-                Ok(_) => Shaken::Waits,
-                Err(_) => self.break_off((c"no co ctx found", 0)),
-            };
+            debug_assert!(suspended.is_ok());
+            return Shaken::Waits;
         }
         match self.conclude(c) {
             Ok(()) => Shaken::Done,

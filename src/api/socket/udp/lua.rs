@@ -128,7 +128,10 @@ fn set_peer_name(call: &Call<'_>) -> Result<core::result::Result<i32, Yield>> {
     socket.bind(local_address(stack));
     match socket.set_peer(ctx, host, port) {
         Progress::Done => Ok(Ok(1)),
-        Progress::Waits => ctx.suspend_for(|waker| Waiting::for_peer(&socket, waker)).map(Err),
+        Progress::Waits => {
+            let waits = ctx.suspend_for(stack, |waker| Waiting::for_peer(&socket, waker));
+            waits.inspect_err(|_| socket.stop_resolving()).map(Err)
+        }
         Progress::Failed(failure) => Err(failed(&failure)),
     }
 }
@@ -227,14 +230,15 @@ fn receive(call: &Call<'_>) -> Result<core::result::Result<Received, Yield>> {
     };
     match socket.receive(ctx, c, size) {
         Progress::Done => Ok(Ok(Received(socket.clone()))),
-        Progress::Waits => wait(ctx, socket).map(Err),
+        Progress::Waits => wait(ctx, call.stack(), socket).map(Err),
         Progress::Failed(failure) => Err(failed(&failure)),
     }
 }
 
-fn wait(ctx: &RequestCtx, socket: &Rc<Socket>) -> Result<Yield> {
-    let ctx = in_phase(ctx, Phases::WAITABLE)?;
-    ctx.suspend_for(|waker| Waiting::for_datagram(socket, waker))
+fn wait(ctx: &RequestCtx, from: Stack, socket: &Rc<Socket>) -> Result<Yield> {
+    let waits = in_phase(ctx, Phases::WAITABLE)
+        .and_then(|ctx| ctx.suspend_for(from, |waker| Waiting::for_datagram(socket, waker)));
+    waits.inspect_err(|_| socket.stop_receiving())
 }
 
 fn set_timeout(call: &Call<'_>) -> Result<()> {

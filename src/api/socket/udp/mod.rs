@@ -112,6 +112,18 @@ impl Socket {
         self.local.set(local);
     }
 
+    /// Nobody waits for the peer's address after all.
+    pub(crate) fn stop_resolving(&self) {
+        drop(self.resolution.take());
+    }
+
+    /// Nobody waits for a datagram after all.
+    pub(crate) fn stop_receiving(&self) {
+        if let Some(c) = self.connection.get() {
+            c.clear_read_timer();
+        }
+    }
+
     fn log(&self) -> Log {
         self.request.get().map_or_else(Log::cycle, Request::log)
     }

@@ -1,0 +1,108 @@
+# Filters and error pages that end a request while its Lua code, of an earlier phase, is in the call that sends.
+
+use Test::Nginx::Socket 'no_plan';
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== a header filter exits: a static page
+--- config
+    error_page 503 /st;
+    location = /st { return 200 "static"; }
+    location = /t {
+        content_by_lua_block { ngx.say(ngx.say("x")) ngx.sleep(0) ngx.log(ngx.WARN, "goes on") }
+        header_filter_by_lua_block { ngx.exit(503) }
+    }
+    location = /alive { return 200 "alive"; }
+--- request eval
+["GET /t", "GET /alive"]
+--- response_body eval
+["static", "alive"]
+--- error_code eval
+[503, 200]
+--- no_error_log
+[alert]
+
+
+
+=== a header filter exits: Lua content, set, rewrite and access of the page. nginx drops one that waits
+--- config
+    error_page 503 /lua;
+    location = /lua {
+        set_by_lua_block $set { return "set" }
+        rewrite_by_lua_block { ngx.sleep(0) ngx.ctx.rewrite = "rewrite" }
+        access_by_lua_block { coroutine.wrap(function() ngx.ctx.access = "access" end)() }
+        content_by_lua_block { ngx.say(ngx.var.set, " ", ngx.ctx.rewrite, " ", ngx.ctx.access) }
+    }
+    location = /now {
+        set_by_lua_block $set { return "set" }
+        access_by_lua_block { coroutine.wrap(function() ngx.ctx.access = "access" end)() }
+        content_by_lua_block { ngx.say(ngx.var.set, " ", ngx.ctx.access) }
+    }
+    location = /a {
+        content_by_lua_block { ngx.say("x") ngx.sleep(0.001) ngx.say("y") }
+        header_filter_by_lua_block { ngx.exit(503) }
+    }
+    location = /b {
+        error_page 503 /now;
+        content_by_lua_block {
+            local co = coroutine.wrap(function() ngx.say("x") coroutine.yield() ngx.say("z") end)
+            co()
+            ngx.thread.spawn(co)
+            ngx.say("y")
+        }
+        header_filter_by_lua_block { ngx.exit(503) }
+    }
+    location = /c {
+        error_page 503 /now;
+        access_by_lua_block { ngx.say("x") ngx.exec("/alive") }
+        header_filter_by_lua_block { ngx.exit(503) }
+    }
+    location = /alive { return 200 "alive"; }
+--- request eval
+["GET /a", "GET /b", "GET /c", "GET /alive"]
+--- response_body_like eval
+["^\$", "^set access\n", "^set access\n", "^alive\$"]
+--- error_code eval
+["", 503, 503, 200]
+--- no_error_log
+[alert]
+
+
+
+=== a header filter exits: from a coroutine, a light thread, after a wait, in a subrequest
+--- config
+    error_page 503 /st;
+    location = /st { return 200 "static"; }
+    location = /a {
+        content_by_lua_block {
+            ngx.sleep(0.001)
+            coroutine.wrap(function()
+                ngx.thread.spawn(function() ngx.say("x") ngx.sleep(1) end)
+                coroutine.resume(coroutine.create(function() ngx.say("y") ngx.sleep(1) end))
+            end)()
+        }
+        header_filter_by_lua_block { ngx.exit(503) }
+    }
+    location = /b {
+        rewrite_by_lua_block { ngx.sleep(0.001) ngx.say("x") ngx.flush(true) ngx.exit(200) }
+        header_filter_by_lua_block { ngx.exit(503) }
+    }
+    location = /c {
+        content_by_lua_block {
+            local one, two = ngx.location.capture_multi { { "/a" }, { "/b" } }
+            ngx.say(one.status, " ", two.status)
+            ngx.say(ngx.location.capture("/alive").body)
+        }
+    }
+    location = /alive { return 200 "alive"; }
+--- request eval
+["GET /a", "GET /b", "GET /c", "GET /alive"]
+--- response_body_like eval
+["^static\$", "^static\$", "^\$", "^alive\$"]
+--- error_code eval
+[503, 503, "", 200]
+--- no_error_log
+[alert]
