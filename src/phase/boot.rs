@@ -11,7 +11,7 @@ use crate::nginx::log::{Pointer, Text};
 use crate::nginx::{Level, Log, Outcome, Request, debug, process};
 use crate::vm::function::protect;
 use crate::vm::sys::lua_State;
-use crate::vm::{Stack, Vm};
+use crate::vm::{Stack, Vm, held};
 
 /// Why a VM is not ready.
 pub(crate) enum BootError {
@@ -29,6 +29,7 @@ pub(crate) fn boot(
     log: Log,
 ) -> Result<Vm, BootError> {
     debug!(log, "lua creating new vm state");
+    held::report_errors_to(report_finalizer);
     let vm = Vm::new().ok_or(BootError::NoMemory)?;
     debug!(log, "lua initializing lua registry");
     if let Some(parent) = parent {
@@ -65,6 +66,13 @@ unsafe extern "C-unwind" fn on_panic(l: *mut lua_State) -> c_int {
     Log::cycle()
         .print(Level::Alert, format_args!("lua atpanic: Lua VM crashed, reason: {}", Text(reason)));
     0
+}
+
+/// Logs an error of a finalizer in LuaJIT's words.
+///
+/// Reference: the error is raised where memory was asked for when the finalizer ran.
+fn report_finalizer(message: &[u8]) {
+    Log::cycle().print(Level::Error, format_args!("ERROR in finalizer: {}", Text(message)));
 }
 
 /// `$prefix` and `;;` (LuaJIT's own default) as the directives document them.
@@ -114,7 +122,7 @@ pub(super) fn run_once(vm: Vm, chunk: &Chunk, log: Log) -> bool {
         return false;
     }
     let result = call_traced(vm);
-    vm.collect();
+    direct::while_busy(|| vm.collect());
     if let Err(message) = &result {
         chunk.report(log, message.as_deref());
     }

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use std::rc::Rc;
 
-use super::boot;
+use super::{boot, direct};
 use crate::api::pipe;
 use crate::conf::{Chunk, MainConf};
 use crate::coroutine::{RequestCtx, Run, recycle};
@@ -62,7 +62,7 @@ fn start(cycle: *mut ngx_cycle_t, vm: Vm, chunk: &Chunk, context: &CStr) -> Opti
     } else {
         thread.release();
     }
-    vm.collect();
+    direct::while_busy(|| vm.collect());
     // A failure is logged; the worker serves all the same.
     Some(())
 }

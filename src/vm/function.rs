@@ -5,14 +5,16 @@
 //! Everything reached from the guarded beat returns [`Error`] instead of raising: LuaJIT raises by
 //! unwinding, and a Lua error that met `catch_unwind` would abort the worker. The one exception is
 //! memory: a LuaJIT that cannot allocate ends the worker, as it does in the reference.
+//!
+//! Finalizers run before the first beat, when nothing has been read or borrowed yet, and in none of the three (`held`).
 #![allow(unsafe_code)]
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_int, c_void};
 use core::marker::PhantomData;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::stack::{Kind, Stack};
-use super::sys;
+use super::{held, sys};
 
 pub(crate) type Result<T> = core::result::Result<T, Error>;
 
@@ -236,6 +238,7 @@ pub(crate) unsafe fn enter<R: IntoResults>(
     l: *mut sys::lua_State,
     body: impl Fn(&Call<'_>) -> Result<R>,
 ) -> c_int {
+    held::step_if_due(l);
     let stack = Stack::from_raw(l);
     let call = Call { stack, _live: PhantomData };
     match catch_unwind(AssertUnwindSafe(|| body(&call))) {
@@ -260,7 +263,7 @@ fn raise(stack: Stack, error: Error) -> c_int {
     // SAFETY: [lua-frame]; the messages are NUL-terminated copies on the Lua stack.
     unsafe {
         match error {
-            Error::BadArg { index, expected } => luaL_typerror(l, index, expected.as_ptr()),
+            Error::BadArg { index, expected } => sys::luaL_typerror(l, index, expected.as_ptr()),
             Error::Argument { index, message } => {
                 stack.push_bytes(message.as_bytes());
                 drop(message);
@@ -278,11 +281,6 @@ fn raise(stack: Stack, error: Error) -> c_int {
             }
         }
     }
-}
-
-unsafe extern "C-unwind" {
-    /// LuaJIT exports it, but its headers do not declare it.
-    fn luaL_typerror(l: *mut sys::lua_State, arg: c_int, name: *const c_char) -> c_int;
 }
 
 /// Runs `body` on `stack` in protected mode; a Lua error becomes its message.

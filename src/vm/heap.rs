@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use super::function::protect;
 use super::stack::Stack;
-use super::sys;
+use super::{held, sys};
 
 /// Sizes are multiples of it, and so are addresses, as in LuaJIT's own allocator.
 const GRAIN: usize = 8;
@@ -414,6 +414,14 @@ unsafe extern "C-unwind" fn allocate(
 
 /// A VM with a heap of its own; null when there is no memory.
 pub(super) fn new_state() -> *mut sys::lua_State {
+    let state = make_state();
+    if !state.is_null() {
+        held::find(state);
+    }
+    state
+}
+
+fn make_state() -> *mut sys::lua_State {
     static TAKES_ANY_ADDRESS: OnceLock<bool> = OnceLock::new();
     // SAFETY: the states are private to this function until it returns one.
     unsafe {

@@ -5,6 +5,7 @@
 mod anchor;
 pub(crate) mod function;
 mod heap;
+pub(crate) mod held;
 pub(crate) mod load;
 mod pace;
 pub(crate) mod stack;

@@ -12,8 +12,8 @@
 use core::ffi::c_int;
 
 use super::function::{Call, Result, lua_fn};
+use super::held;
 use super::stack::Stack;
-use super::sys;
 
 /// LuaJIT's pause: the next collection begins at so many percent of what lives.
 const PAUSE: c_int = 200;
@@ -43,19 +43,17 @@ fn leave(stack: Stack, pause: c_int) {
 /// `__gc` of that userdata.
 fn on_collection(call: &Call<'_>) -> Result<()> {
     let stack = call.stack();
-    // SAFETY: the userdata is one of `leave`: nothing else has the metatable, which no Lua code can reach. No memory is
-    // taken by these.
-    let (set, live) = unsafe {
-        (stack.pointer(1).cast::<c_int>().read(), sys::lua_gc(stack.as_ptr(), sys::LUA_GCCOUNT, 0))
-    };
+    // SAFETY: the userdata is one of `leave`: nothing else has the metatable, which no Lua code can reach.
+    let set = unsafe { stack.pointer(1).cast::<c_int>().read() };
+    let live = (held::memory(stack) / 1024) as c_int;
     // What stays if there is no memory for the userdata.
-    let before = set_pause(stack, PAUSE);
+    let before = held::set_pause(stack, PAUSE);
     let is_ours = before == set;
     let pause = if is_ours { pause_for(live) } else { before };
     stack.push_metatable_of(1);
     // Lua code that has set another pause may put back the one that it found.
     leave(stack, if is_ours { pause } else { set });
-    set_pause(stack, pause);
+    held::set_pause(stack, pause);
     Ok(())
 }
 
@@ -64,12 +62,6 @@ const fn pause_for(live: c_int) -> c_int {
     let live = if live < 1 { 1 } else { live };
     let least = 100 + LEAST_GARBAGE * 100 / live;
     if least > PAUSE { least } else { PAUSE }
-}
-
-/// Returns what was set before.
-fn set_pause(stack: Stack, pause: c_int) -> c_int {
-    // SAFETY: it changes a number.
-    unsafe { sys::lua_gc(stack.as_ptr(), sys::LUA_GCSETPAUSE, pause) }
 }
 
 #[cfg(test)]

@@ -271,7 +271,8 @@ impl Stack {
     }
 
     /// A table of `count` strings. The function at `appender` puts sixteen at a time into it, in half the
-    /// time that as many look-ups of the table take. stack: [-0, +1, m]
+    /// time that as many look-ups of the table take. Not where a hook watches Lua functions: it is Lua code, and may
+    /// raise. stack: [-0, +1, m]
     pub(crate) fn push_table_of<'a>(
         self,
         appender: c_int,
@@ -281,7 +282,7 @@ impl Stack {
         const AT_ONCE: usize = 16;
         self.new_table(count as c_int, 0);
         let mut n = 0;
-        if self.kind(appender) == Kind::Function {
+        if self.kind(appender) == Kind::Function && !self.is_hooked() {
             while count - n >= AT_ONCE {
                 self.push_value(appender);
                 self.push_value(-2);
@@ -298,6 +299,11 @@ impl Stack {
             self.push_bytes(string);
             self.raw_seti(-2, n as c_int);
         }
+    }
+
+    /// Whether `debug.sethook` has set a hook. stack: [-0, +0, -]
+    fn is_hooked(self) -> bool {
+        unsafe { sys::lua_gethook(self.0) }.is_some()
     }
 
     /// Fresh memory that lives as long as the userdata. stack: [-0, +1, m]

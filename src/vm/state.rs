@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use super::anchor::{Anchor, Anchors};
 use super::function::{Function, protect};
 use super::stack::{NUMBER_OF_ENTRIES, Stack};
-use super::{heap, pace, sys, traceback};
+use super::{heap, held, pace, sys, traceback};
 
 /// A LuaJIT VM; the handle is its main coroutine.
 #[derive(Clone, Copy, Eq)]
@@ -128,6 +128,7 @@ impl Vm {
             reserve_references(stack);
             stack.set_number_of_record(NUMBER_OF_ENTRIES);
             pace::keep(stack);
+            held::report_event(stack);
             stack.push_function(traceback::ADD, 0);
             vm.handler = stack.reference(sys::LUA_REGISTRYINDEX);
         });
@@ -253,10 +254,9 @@ impl Vm {
         });
     }
 
-    /// Runs a full collection.
+    /// Runs a full collection, and so finalizers. stack: [-0, +0, -]
     pub(crate) fn collect(self) {
-        // SAFETY: [lua-frame]; finalizers run protected.
-        unsafe { sys::lua_gc(self.main.as_ptr(), sys::LUA_GCCOLLECT, 0) };
+        held::collect(self.main);
     }
 
     /// Runs full collections until one frees nothing more: LuaJIT halves its buffers in each. Lua code that counts
@@ -276,12 +276,7 @@ impl Vm {
 
     /// Bytes in use by Lua values.
     pub(crate) fn memory(self) -> usize {
-        // SAFETY: [lua-frame]
-        let (kib, rest) = unsafe {
-            let l = self.main.as_ptr();
-            (sys::lua_gc(l, sys::LUA_GCCOUNT, 0), sys::lua_gc(l, sys::LUA_GCCOUNTB, 0))
-        };
-        kib as usize * 1024 + rest as usize
+        held::memory(self.main)
     }
 }
 

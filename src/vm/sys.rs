@@ -1,5 +1,8 @@
 //! LuaJIT's C API, from the installed headers, and the extensions that only some LuaJITs have.
 //!
+//! What is not listed here is not reachable: of the functions that may run the collector, and so finalizers, only the
+//! versions of `held` are, which do not.
+//!
 //! OpenResty's LuaJIT keeps two pointers in every `lua_State` (`exdata`, `exdata2`) and can reset a coroutine for
 //! reuse. Stock LuaJIT cannot. Which one is loaded is found at run time, so these
 //! functions are never linked directly.
@@ -10,7 +13,54 @@
 use core::ffi::{CStr, c_void};
 use std::sync::Once;
 
-include!(concat!(env!("OUT_DIR"), "/luajit.rs"));
+/// Everything that the headers declare.
+mod raw {
+    include!(concat!(env!("OUT_DIR"), "/luajit.rs"));
+}
+
+pub(crate) use super::held::{
+    lua_concat, lua_createtable, lua_newthread, lua_newuserdata, lua_pushcclosure, lua_pushlstring,
+    lua_tolstring, luaL_argerror, luaL_loadbuffer, luaL_openlibs, luaL_traceback, luaL_typerror,
+    luaL_where,
+};
+// None of these begins a step of the collector.
+pub use raw::{
+    lua_Alloc, lua_CFunction, lua_Debug, lua_State, lua_checkstack, lua_close, lua_error,
+    lua_getallocf, lua_gethook, lua_getinfo, lua_getmetatable, lua_getstack, lua_gettop,
+    lua_insert, lua_iscfunction, lua_isnumber, lua_newstate, lua_next, lua_objlen, lua_pushboolean,
+    lua_pushinteger, lua_pushlightuserdata, lua_pushnil, lua_pushnumber, lua_pushthread,
+    lua_pushvalue, lua_rawget, lua_rawgeti, lua_rawset, lua_rawseti, lua_remove, lua_replace,
+    lua_setfenv, lua_setmetatable, lua_settop, lua_status, lua_toboolean, lua_tointeger,
+    lua_tonumber, lua_topointer, lua_tothread, lua_touserdata, lua_type, lua_xmove, lua_yield,
+    luaL_getmetafield, luaL_newstate, luaL_ref, luaL_unref,
+};
+// These run Lua code, so nothing may be borrowed over them.
+pub use raw::{
+    LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_ERRSYNTAX, LUA_GLOBALSINDEX, LUA_MULTRET, LUA_NOREF,
+    LUA_OK, LUA_REFNIL, LUA_REGISTRYINDEX, LUA_TBOOLEAN, LUA_TFUNCTION, LUA_TLIGHTUSERDATA,
+    LUA_TNIL, LUA_TNONE, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD, LUA_TUSERDATA,
+    LUA_YIELD,
+};
+pub use raw::{lua_call, lua_cpcall, lua_gettable, lua_pcall, lua_resume, luaopen_ffi};
+
+/// For `held` alone: what may begin a step of the collector, and what controls it.
+pub(super) mod collecting {
+    pub use super::raw::{
+        LUA_GCCOLLECT, LUA_GCCOUNT, LUA_GCCOUNTB, LUA_GCISRUNNING, LUA_GCRESTART, LUA_GCSETPAUSE,
+        LUA_GCSTOP, lua_concat, lua_createtable, lua_gc, lua_newthread, lua_newuserdata,
+        lua_pushcclosure, lua_pushlstring, lua_tolstring, luaL_argerror, luaL_loadbuffer,
+        luaL_openlibs, luaL_traceback, luaL_where,
+    };
+
+    unsafe extern "C-unwind" {
+        /// LuaJIT exports it, but its headers do not declare it.
+        pub fn luaL_typerror(
+            l: *mut super::lua_State,
+            arg: core::ffi::c_int,
+            name: *const core::ffi::c_char,
+        ) -> core::ffi::c_int;
+    }
+}
 
 /// What only OpenResty's LuaJIT offers; `None` where the loaded one lacks it.
 #[derive(Clone, Copy)]

@@ -47,7 +47,8 @@ impl Drop for Lent {
 
 /// A VM that looks for modules where the coroutine `parent` does. `None`: `max` of them are in use.
 pub(super) fn lend(parent: Stack, conf: &'static MainConf, max: usize) -> Option<Lent> {
-    while let Some((vm, made_for)) = VMS.idle.borrow_mut().pop() {
+    let pop = || VMS.idle.borrow_mut().pop();
+    while let Some((vm, made_for)) = pop() {
         if core::ptr::eq(made_for, conf) {
             return Some(Lent(vm, conf));
         }
