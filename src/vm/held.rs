@@ -212,7 +212,7 @@ pub(crate) fn report_errors_to(report: fn(&[u8])) {
 }
 
 #[cold]
-fn report(message: &[u8]) {
+pub(super) fn report(message: &[u8]) {
     #[cfg(test)]
     tests::REPORTED.with_borrow_mut(|all| all.push(message.to_vec()));
     if let Some(report) = REPORT.get() {

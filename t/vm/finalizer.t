@@ -123,7 +123,7 @@ GET /t
                 function() ngx.get_phase() ngx.worker.pid() ngx.config.nginx_configure() end,
                 function() pcall(ngx.exit, "x") pcall(ngx.sleep) pcall(ngx.socket.tcp, 1, 2) end,
             }
-            for round = 1, 20 do
+            for round = 1, 6 do
                 for _, call in ipairs(calls) do
                     garbage(3, function() error("oops", 0) end)
                     pcall(call)
@@ -397,3 +397,82 @@ true
 closing
 --- no_error_log
 [crit]
+
+
+
+=== errors of finalizers are logged, whatever runs meanwhile: compiled code, Lua code of others
+--- config
+    location = /t {
+        content_by_lua_block {
+            local ffi = require "ffi"
+            ffi.cdef "struct finalized_here { int n; };"
+            local struct = ffi.metatype("struct finalized_here", { __gc = function() error("of a metatype") end })
+            local function garbage()
+                for n = 1, 200 do
+                    ffi.gc(ffi.new("int[2]"), function() error("of ffi.gc") end)
+                    getmetatable(newproxy(true)).__gc = function() error({}) end
+                    debug.setmetatable(newproxy(), { __gc = function() error("of setmetatable") end })
+                    struct(1)
+                end
+            end
+            local made, t = 0
+            for i = 1, 20 do
+                garbage()
+                local ok, message = pcall(function() for n = 1, 20000 do t = { n, { n } } end end)
+                if ok then made = made + 1 else ngx.say(message) end
+            end
+            ngx.say(made, " ", pcall(collectgarbage))
+        }
+    }
+--- request
+GET /t
+--- response_body
+20 true0
+--- error_log eval
+[qr/ERROR in finalizer: content_by_lua\(nginx.conf:\d+\):4: of a metatype/,
+ qr/ERROR in finalizer: content_by_lua\(nginx.conf:\d+\):7: of ffi.gc/,
+ qr/ERROR in finalizer: content_by_lua\(nginx.conf:\d+\):9: of setmetatable/]
+--- no_error_log
+[alert]
+
+
+
+=== the functions that give finalizers are LuaJIT's to whoever calls them
+--- config
+    location = /t {
+        content_by_lua_block {
+            local ffi = require "ffi"
+            local function message(...) return select(2, pcall(...)) end
+            ngx.say(message(ffi.gc, 1))
+            ngx.say(message(newproxy, 1))
+            ngx.say(message(ffi.metatype, "int", 1))
+            local done = {}
+            local cdata = ffi.new("int[1]", 7)
+            ngx.say(rawequal(ffi.gc(cdata, function(object) done[#done + 1] = object[0] end), cdata))
+            local proxy = newproxy(true)
+            getmetatable(proxy).__index = function(_, name) return name end
+            getmetatable(proxy).__gc = function(object) done[#done + 1] = object.proxy end
+            ngx.say(proxy.field)
+            local kept = ffi.gc(ffi.new("int[1]", 8), function() done[#done + 1] = "never" end)
+            ffi.gc(kept, nil)
+            local other = newproxy(proxy)
+            ngx.say(getmetatable(other) == getmetatable(proxy))
+            cdata, proxy, kept, other = nil
+            collectgarbage()
+            collectgarbage()
+            table.sort(done, function(a, b) return tostring(a) < tostring(b) end)
+            ngx.say(table.concat(done, " "))
+        }
+    }
+--- request
+GET /t
+--- response_body
+bad argument #1 to '?' (cdata expected, got number)
+bad argument #1 to '?' (boolean or proxy expected)
+bad argument #2 to '?' (table expected, got number)
+true
+field
+true
+7 proxy proxy
+--- no_error_log
+[error]

@@ -8,7 +8,7 @@ use crate::api::resty_core;
 use crate::conf::MainConf;
 use crate::nginx::{Level, Log};
 use crate::vm::function::protect;
-use crate::vm::{Stack, Vm};
+use crate::vm::{Stack, Vm, finalizer};
 
 struct Vms {
     /// With the configuration they were made for, whose dictionaries they know.
@@ -71,8 +71,9 @@ fn create(parent: Stack, conf: &MainConf) -> Option<Vm> {
     let vm = Vm::new()?;
     vm.copy_package_paths(parent);
     let found = resty_core::find(vm);
-    let installed =
-        protect(vm.stack(), |stack| crate::api::install_for_threads(stack, &found, conf));
+    let installed = finalizer::guard(vm).and_then(|()| {
+        protect(vm.stack(), |stack| crate::api::install_for_threads(stack, &found, conf))
+    });
     let loaded = installed
         .map_err(|message| String::from_utf8_lossy(&message).into_owned())
         .and_then(|()| in_foreign_vm(|| resty_core::load_parts(vm, &found, PARTS)));
