@@ -10,6 +10,7 @@ use crate::coroutine::{
 };
 use crate::nginx::{Phase, Phases};
 use crate::vm::sys::{LUA_MULTRET, lua_upvalueindex};
+use crate::vm::c_stack;
 use crate::vm::{Call, Error, Kind, Result, Stack, Top, Vm, Yield, lua_fn};
 
 pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };
@@ -37,14 +38,15 @@ library.wrap, library.resume = make(library.wrap, library.resume, admit, thread_
 
 const GUARDED: &[u8] = br#"
 local wrap, resume, admit, thread_of = ...
-local type = type
+local type, error = type, error
 
 return function(code)
     if type(code) ~= "function" then return wrap(code) end
     local run = wrap(code)
     local co = thread_of(run)
     return function(...)
-        admit(co)
+        local refusal = admit(co)
+        if refusal then return error(refusal, 0) end
         return run(...)
     end
 end, function(co, ...)
@@ -130,6 +132,9 @@ fn thread_of(call: &Call<'_>) -> Result<Top> {
 fn admit(call: &Call<'_>) -> Result<Option<Vec<u8>>> {
     let stack = call.stack();
     let Some(thread) = stack.thread(1) else { return Ok(None) };
+    if !c_stack::has_room_for_coroutine() {
+        return Ok(Some(c_stack::OVERFLOW.into()));
+    }
     let ctx = request_of(stack).and_then(RequestCtx::of);
     let status = match Co::resumer_of(ctx, thread) {
         Resumer::LuaJit => {

@@ -11,7 +11,7 @@ use crate::nginx::log::{Pointer, Text};
 use crate::nginx::{Level, Log, Outcome, Request, debug, process};
 use crate::vm::function::protect;
 use crate::vm::sys::lua_State;
-use crate::vm::{Stack, Vm, finalizer, held};
+use crate::vm::{Stack, Vm, c_stack, finalizer, held};
 
 /// Why a VM is not ready.
 pub(crate) enum BootError {
@@ -43,6 +43,7 @@ pub(crate) fn boot(
     let found = resty_core::find(vm);
     vm.on_panic(on_panic);
     let installed = finalizer::guard(vm)
+        .and_then(|()| c_stack::guard(vm))
         .and_then(|()| api::coroutine::guard(vm))
         .and_then(|()| protect(vm.stack(), |stack| api::install(stack, &found, conf)));
     debug!(log, "lua initialize the global Lua VM {}", Pointer(vm.stack().as_ptr()));

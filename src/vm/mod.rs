@@ -3,6 +3,7 @@
 //! Knows nothing of nginx. Safe to use from above by this convention ([lua-frame] in SAFETY.md):
 //! handles to Lua objects are `Copy`, and whoever holds one keeps the VM alive.
 mod anchor;
+pub(crate) mod c_stack;
 pub(crate) mod finalizer;
 pub(crate) mod function;
 mod heap;

@@ -8,7 +8,7 @@ use crate::api::resty_core;
 use crate::conf::MainConf;
 use crate::nginx::{Level, Log};
 use crate::vm::function::protect;
-use crate::vm::{Stack, Vm, finalizer};
+use crate::vm::{Stack, Vm, c_stack, finalizer};
 
 struct Vms {
     /// With the configuration they were made for, whose dictionaries they know.
@@ -71,7 +71,8 @@ fn create(parent: Stack, conf: &MainConf) -> Option<Vm> {
     let vm = Vm::new()?;
     vm.copy_package_paths(parent);
     let found = resty_core::find(vm);
-    let installed = finalizer::guard(vm).and_then(|()| {
+    let guarded = finalizer::guard(vm).and_then(|()| c_stack::guard(vm));
+    let installed = guarded.and_then(|()| {
         protect(vm.stack(), |stack| crate::api::install_for_threads(stack, &found, conf))
     });
     let loaded = installed
