@@ -9,8 +9,8 @@ use crate::coroutine::{
     Co, Nested, RequestCtx, Resumer, Role, Status, current, in_phase, request_of,
 };
 use crate::nginx::{Phase, Phases};
-use crate::vm::sys::{LUA_MULTRET, lua_upvalueindex};
 use crate::vm::c_stack;
+use crate::vm::sys::{LUA_MULTRET, lua_upvalueindex};
 use crate::vm::{Call, Error, Kind, Result, Stack, Top, Vm, Yield, lua_fn};
 
 pub(crate) const DOMAIN: Domain = Domain { functions: &[], setup: Some(setup) };

@@ -92,7 +92,12 @@ impl RequestCtx {
     #[inline]
     pub(crate) fn waiter(&self, from: Stack) -> Result<Co> {
         let Some(co) = self.running(from) else { return Err(NO_COROUTINE) };
-        if from.is_yieldable() { Ok(co) } else { Err(Error::CannotYield) }
+        if !from.is_yieldable() {
+            return Err(Error::CannotYield);
+        }
+        // A wait that a C function has begun through the FFI, and that was not yielded for.
+        co.cancel();
+        Ok(co)
     }
 
     /// Parks the coroutine that makes a call from `from`. `begin` receives the waker that its event handler must fire
@@ -103,7 +108,6 @@ impl RequestCtx {
         begin: impl FnOnce(Waker) -> Result<S>,
     ) -> Result<Yield> {
         let co = self.waiter(from)?;
-        co.cancel();
         let suspension = begin(Waker::new(co))?;
         co.room().begin(|| suspension);
         Ok(Yield::NOTHING)
@@ -145,7 +149,7 @@ impl RequestCtx {
 
     /// The running coroutine, `co`, is about to yield until one of the light threads that it awaits ends.
     pub(crate) fn wait_for_threads(&self, co: Co) -> Yield {
-        co.cancel();
+        debug_assert!(!co.room().is_taken());
         self.asked.set(Ask::Wait);
         Yield::NOTHING
     }

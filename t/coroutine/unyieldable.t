@@ -280,3 +280,51 @@ GET /t
 here
 --- no_error_log
 [error]
+
+
+
+=== a wait that was begun but not yielded for ends when the coroutine does anything else
+--- config
+    location = /t {
+        content_by_lua_block {
+            local ffi = require "ffi"
+            local C = ffi.C
+            local base = require "resty.core.base"
+            local semaphore = require "ngx.semaphore"
+            local errmsg, errlen = base.get_string_buf(64), base.get_size_ptr()
+            -- What ngx.semaphore's wait does before it yields.
+            local function begin(sem)
+                errlen[0] = 64
+                return C.ngx_http_lua_ffi_sema_wait(base.get_request(), sem.sem, 10, errmsg, errlen)
+            end
+            local sem = semaphore.new(0)
+            local ways = {
+                function() return coroutine.wrap(function() ngx.sleep(0.03) return "wrapped" end)() end,
+                function() return select(2, coroutine.resume(coroutine.create(function() ngx.sleep(0.03) return "resumed" end))) end,
+                function() return select(2, ngx.thread.wait(ngx.thread.spawn(function() ngx.sleep(0.03) return "thread" end))) end,
+                function() ngx.sleep(0.03) return "slept" end,
+                function() return ngx.location.capture("/sub").body end,
+            }
+            for _, way in ipairs(ways) do
+                ngx.say(begin(sem), " ", sem:count(), " ", way(), " ", sem:count())
+            end
+            local co = coroutine.create(function() begin(sem) coroutine.yield("one") return "two" end)
+            ngx.say(select(2, coroutine.resume(co)), " ", sem:count())
+            ngx.sleep(0.03)
+            ngx.say(coroutine.status(co), " ", select(2, coroutine.resume(co)))
+        }
+    }
+    location = /sub { content_by_lua_block { ngx.sleep(0.03) ngx.print("captured") } }
+--- request
+GET /t
+--- response_body
+-2 -1 wrapped 0
+-2 -1 resumed 0
+-2 -1 thread 0
+-2 -1 slept 0
+-2 -1 captured 0
+one 0
+suspended two
+--- no_error_log
+[error]
+[alert]
