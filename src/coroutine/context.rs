@@ -77,7 +77,7 @@ pub(crate) struct RequestCtx {
     pub(super) current: Cell<Option<Co>>,
     /// The coroutines that Lua code made, newest first.
     pub(super) others: Cell<Option<Co>>,
-    /// How many of them are light threads that have not ended, or whose results nobody has taken.
+    /// How many of them are light threads that have not ended.
     pub(super) threads: Cell<u32>,
     /// The entry of a phase that has ended, for the next one.
     spare: Cell<Option<Co>>,
@@ -269,6 +269,11 @@ impl RequestCtx {
 
     pub(crate) fn set_leave(&self, leave: Leave) {
         self.leave.set(Some(leave));
+    }
+
+    /// Puts back what `leaving` has returned.
+    pub(crate) fn restore_leave(&self, leave: Option<Leave>) {
+        self.leave.set(leave);
     }
 
     /// What `ngx.exit` was called with.

@@ -191,7 +191,9 @@ impl RequestCtx {
 
     /// A light thread is no more: it has ended and been waited for, or was killed.
     pub(crate) fn end_thread(&self, thread: Co) {
-        self.threads.set(self.threads.get() - 1);
+        if thread.status() != Status::Zombie {
+            self.threads.set(self.threads.get() - 1);
+        }
         self.disown(thread);
         self.bury(thread);
     }

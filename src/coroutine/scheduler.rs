@@ -212,7 +212,20 @@ impl RequestCtx {
     /// A light thread has ended normally, and its parent does not wait for it.
     pub(super) fn end_unawaited(&self, co: Co) {
         self.end(co);
-        keep_results(co, true, co.stack().top());
+        self.keep_results(co, true, co.stack().top());
+    }
+
+    /// Keeps the topmost `results` of a light thread that has ended, for the one that waits for it.
+    fn keep_results(&self, co: Co, ok: bool, results: i32) {
+        let stack = co.stack();
+        stack.push_boolean(ok);
+        stack.insert(-results - 1);
+        // Only what is to be returned stays on the stack.
+        for _ in results + 1..stack.top() {
+            stack.remove(1);
+        }
+        co.set_status(Status::Zombie);
+        self.threads.set(self.threads.get() - 1);
     }
 
     /// How the run ends when the coroutine that ran has ended.
@@ -230,8 +243,9 @@ impl RequestCtx {
             return Next::Stop(self.unless_threads_run());
         };
         if !co.is_awaited_by(parent) {
-            keep_results(co, ok, results);
-            return Next::Stop(Run::Suspended);
+            self.keep_results(co, ok, results);
+            // Nobody is left to take them, perhaps: the parent may be one that nobody resumes any more.
+            return Next::Stop(self.unless_threads_run());
         }
         parent.next_wait();
         // What it yielded is gone: there is room for a value more.
@@ -364,18 +378,6 @@ fn error_values(stack: Stack) -> i32 {
         }
         _ => 1,
     }
-}
-
-/// Keeps the topmost `results` of a light thread that has ended, for who waits for it.
-fn keep_results(co: Co, ok: bool, results: i32) {
-    let stack = co.stack();
-    stack.push_boolean(ok);
-    stack.insert(-results - 1);
-    // Only what is to be returned stays on the stack.
-    for _ in results + 1..stack.top() {
-        stack.remove(1);
-    }
-    co.set_status(Status::Zombie);
 }
 
 /// `co` has yielded to `parent`, which has resumed it: how many values its `resume` returns, which lie on its stack.

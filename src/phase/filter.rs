@@ -47,11 +47,15 @@ fn filter_headers(r: Request, chunk: Option<&Chunk>) -> ngx_int_t {
     debug!(r.log(), "lua header filter for user lua code, uri \"{}\"", Text(r.uri()));
     let Some(chunk) = chunk else { return filter::next_header(r) };
     let Ok(ctx) = direct::context(r) else { return sys::ERROR };
+    let leave = ctx.leaving();
     let exit_before = ctx.exit_code().unwrap_or_default();
-    if direct::run(ctx, Phase::HeaderFilter, chunk, |_| 0, |_, _| ()).is_err() {
+    let done = direct::run(ctx, Phase::HeaderFilter, chunk, |_| 0, |_, _| ());
+    let exit = ctx.exit_code().unwrap_or_default() as ngx_int_t;
+    // What the filter does to the response is not how the code that sends it leaves.
+    ctx.restore_leave(leave);
+    if done.is_err() {
         return sys::ERROR;
     }
-    let exit = ctx.exit_code().unwrap_or_default() as ngx_int_t;
     if exit == exit_before as ngx_int_t {
         return filter::next_header(r);
     }

@@ -106,3 +106,35 @@ __DATA__
 [503, 503, "", 200]
 --- no_error_log
 [alert]
+
+
+
+=== a header filter's ngx.exit is not that of the code that sends
+--- config
+    location = /static { return 200 "static"; }
+    location = /a {
+        rewrite_by_lua_block { ngx.say("x") ngx.say(ngx.location.capture("/static").body) }
+        content_by_lua_block { }
+        header_filter_by_lua_block { ngx.exit(ngx.OK) }
+    }
+    location = /b {
+        content_by_lua_block {
+            ngx.say("x")
+            local one, two = ngx.location.capture_multi { { "/static" }, { "/static" } }
+            ngx.sleep(0)
+            ngx.say(one.body, two.body)
+        }
+        header_filter_by_lua_block { ngx.exit(ngx.OK) }
+    }
+    location = /c {
+        content_by_lua_block { ngx.say("x") ngx.sleep(0.001) ngx.say("y") }
+        header_filter_by_lua_block { pcall(ngx.exit, 502) error("expected") }
+    }
+--- request eval
+["GET /a", "GET /b", "GET /c", "GET /b"]
+--- response_body_like eval
+["^x\nstatic\n\$", "^x\nstaticstatic\n\$", "^\$", "^x\nstaticstatic\n\$"]
+--- error_code eval
+[200, 200, "", 200]
+--- no_error_log
+[alert]
