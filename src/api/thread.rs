@@ -13,6 +13,8 @@ pub(crate) const DOMAIN: Domain = Domain {
     setup: None,
 };
 
+/// Reference: a request waits until results of threads that have ended are taken, which may be never.
+///
 /// The light thread runs at once, up to where it waits or ends; then the caller goes on with it.
 fn spawn(call: &Call<'_>) -> Result<Nested> {
     let ctx = current(call)?;

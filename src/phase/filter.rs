@@ -56,7 +56,9 @@ fn filter_headers(r: Request, chunk: Option<&Chunk>) -> ngx_int_t {
     if done.is_err() {
         return sys::ERROR;
     }
-    if exit == exit_before as ngx_int_t {
+    // Reference: `ngx.exit(ngx.OK)` replaces the response as well, where code of an earlier phase has exited with a status,
+    // and each response that has replaced another can be replaced again, without end.
+    if exit == sys::OK || exit == exit_before as ngx_int_t || r.filter_finalize() {
         return filter::next_header(r);
     }
     if exit == sys::ERROR {

@@ -138,3 +138,36 @@ __DATA__
 [200, 200, "", 200]
 --- no_error_log
 [alert]
+
+
+
+=== a header filter's ngx.exit(ngx.OK), where the code before has exited with a status
+--- config
+    server_tokens off;
+    location @named { content_by_lua_block { ngx.say("named") } }
+    location = /f {
+        error_page 404 @named;
+        header_filter_by_lua_block { ngx.exit(ngx.OK) }
+        rewrite_by_lua_block { ngx.exit(404) }
+        content_by_lua_block { ngx.say("f") }
+    }
+    location = /g {
+        rewrite_by_lua_block { ngx.location.capture("/f") }
+        content_by_lua_block { ngx.say("g") }
+    }
+    location = /h {
+        content_by_lua_block { ngx.exit(404) }
+        header_filter_by_lua_block { ngx.exit(ngx.OK) }
+    }
+    location = /again {
+        content_by_lua_block { ngx.say("x") }
+        header_filter_by_lua_block { n = (rawget(_G, "n") or 500) + 1 ngx.exit(n) }
+    }
+--- request eval
+["GET /f", "GET /g", "GET /h", "GET /again", "GET /g"]
+--- error_code eval
+[404, 200, 404, 501, 200]
+--- response_body_like eval
+["^named\n\$", "^g\n\$", "404 Not Found", "501 Not Implemented", "^g\n\$"]
+--- no_error_log
+[alert]
