@@ -4,6 +4,10 @@
 //! where its address says. Taking one or giving it back is a few instructions. Pages of which no block is in use serve
 //! other sizes when those need some, and go back to the system if there are many.
 //!
+//! LuaJIT takes it for granted that a block can become smaller. A block of the C library that becomes a small one while
+//! there is no memory for a page stays where it is, and is a stray: its size does not tell any more whose it is. As
+//! long as there are any, LuaJIT calls another function, which asks the addresses of small blocks.
+//!
 //! A VM belongs to one thread at a time, and so does its heap.
 #![allow(unsafe_code)]
 use core::ffi::c_void;
@@ -13,6 +17,11 @@ use std::sync::OnceLock;
 use super::function::protect;
 use super::stack::Stack;
 use super::{held, sys};
+use system::Segment;
+
+mod system;
+#[cfg(test)]
+mod tests;
 
 /// Sizes are multiples of it, and so are addresses, as in LuaJIT's own allocator.
 const GRAIN: usize = 8;
@@ -84,7 +93,12 @@ struct Heap {
     /// Pages for any size: those whose memory is there, and those whose memory the system has.
     spare: Vec<*mut Page>,
     released: Vec<*mut Page>,
+    /// By their addresses.
     segments: Vec<Segment>,
+    /// How many blocks of the C library have become small ones.
+    strays: usize,
+    /// The VM that uses the heap; null in its beginnings.
+    state: *mut sys::lua_State,
     /// How many pages are for blocks of some size, and how many of these have none in use.
     pages: usize,
     empty: usize,
@@ -119,6 +133,8 @@ impl Heap {
             spare: Vec::new(),
             released: Vec::new(),
             segments: Vec::new(),
+            strays: 0,
+            state: ptr::null_mut(),
             pages: 0,
             empty: 0,
         }
@@ -127,7 +143,7 @@ impl Heap {
     #[inline]
     fn take(&mut self, size: usize) -> *mut c_void {
         let Some(&page) = self.current.get(place(size)) else {
-            return unsafe { libc::malloc(size) };
+            return system::malloc(size);
         };
         unsafe {
             let block = (*page).free;
@@ -160,18 +176,18 @@ impl Heap {
 
     #[inline(never)]
     unsafe fn resize(&mut self, block: NonNull<c_void>, from: usize, to: usize) -> *mut c_void {
-        if from > SMALL && to > SMALL {
-            return unsafe { libc::realloc(block.as_ptr(), to) };
+        let is_ours = from <= SMALL && (self.strays == 0 || self.has(block));
+        if !is_ours {
+            return unsafe { self.resize_foreign(block, from, to) };
         }
-        let stays = from <= SMALL
-            && to <= SMALL
-            && unsafe { (*page_of(block.as_ptr())).size } == block_size(place(to));
+        let stays =
+            to <= SMALL && unsafe { (*page_of(block.as_ptr())).size } == block_size(place(to));
         if stays {
             return block.as_ptr();
         }
         let new = self.take(to);
         if new.is_null() {
-            // Lua takes it for granted that a block can become smaller.
+            // The page knows how big it is.
             return if to < from { block.as_ptr() } else { new };
         }
         unsafe {
@@ -179,6 +195,81 @@ impl Heap {
             self.give(block, from);
         }
         new
+    }
+
+    /// The same for a block of the C library.
+    unsafe fn resize_foreign(
+        &mut self,
+        block: NonNull<c_void>,
+        from: usize,
+        to: usize,
+    ) -> *mut c_void {
+        let block = block.as_ptr();
+        let was_stray = from <= SMALL;
+        if to <= SMALL {
+            let new = self.take(to);
+            if !new.is_null() {
+                unsafe {
+                    new.cast::<u8>().copy_from_nonoverlapping(block.cast(), from.min(to));
+                    libc::free(block);
+                }
+                self.count_strays(was_stray, false);
+                return new;
+            }
+        }
+        let mut new = unsafe { system::realloc(block, to) };
+        if new.is_null() && to < from {
+            new = block;
+        }
+        if !new.is_null() {
+            self.count_strays(was_stray, to <= SMALL);
+        }
+        new
+    }
+
+    /// Whether a block lies in a page.
+    #[cold]
+    fn has(&self, block: NonNull<c_void>) -> bool {
+        let after =
+            self.segments.partition_point(|segment| segment.page(0) <= page_of(block.as_ptr()));
+        after
+            .checked_sub(1)
+            .is_some_and(|i| page_of(block.as_ptr()) <= self.segments[i].page(SEGMENT - 1))
+    }
+
+    /// Gives back a block that may be a stray.
+    #[cold]
+    unsafe fn give_any(&mut self, block: NonNull<c_void>, size: usize) {
+        if size > SMALL || self.has(block) {
+            return unsafe { self.give(block, size) };
+        }
+        unsafe { libc::free(block.as_ptr()) };
+        self.count_strays(true, false);
+    }
+
+    /// A block of the C library was a stray, or not, and is one now, or not.
+    fn count_strays(&mut self, was: bool, is: bool) {
+        if was == is {
+            return;
+        }
+        self.strays = if is { self.strays + 1 } else { self.strays - 1 };
+        if self.strays == usize::from(is) {
+            self.choose_allocator();
+        }
+    }
+
+    /// Lets LuaJIT call the function that the blocks there are need.
+    fn choose_allocator(&self) {
+        if self.state.is_null() {
+            return;
+        }
+        let function: sys::lua_Alloc =
+            if self.strays == 0 { Some(allocate) } else { Some(allocate_beside_strays) };
+        unsafe {
+            let mut heap = ptr::null_mut();
+            sys::lua_getallocf(self.state, &raw mut heap);
+            sys::lua_setallocf(self.state, function, heap);
+        }
     }
 
     /// Takes a block where the current page has no free one; null when there is no memory.
@@ -318,17 +409,28 @@ impl Heap {
     fn new_page(&mut self) -> *mut Page {
         if self.spare.is_empty() && self.released.is_empty() {
             // To look for a few costs too much.
-            let segment = if self.empty < SEGMENT / 4 { Segment::new() } else { None };
-            match segment {
-                Some(segment) => {
-                    // The first of them last.
-                    self.released.extend((0..SEGMENT).rev().map(|i| segment.page(i)));
-                    self.segments.push(segment);
-                }
-                None => self.gather(),
+            let is_added = self.empty < SEGMENT / 4 && self.add_segment().is_some();
+            if !is_added {
+                self.gather();
             }
         }
         self.spare.pop().or_else(|| self.released.pop()).unwrap_or(no_page())
+    }
+}
+
+impl Heap {
+    /// More pages; `None` if there is no memory for them, or for the lists of all pages, which need none later.
+    fn add_segment(&mut self) -> Option<()> {
+        let count = SEGMENT * (self.segments.len() + 1);
+        self.segments.try_reserve(1).ok()?;
+        self.spare.try_reserve(KEPT - self.spare.len()).ok()?;
+        self.released.try_reserve(count - self.released.len()).ok()?;
+        let segment = Segment::new()?;
+        // The first of them last.
+        self.released.extend((0..SEGMENT).rev().map(|i| segment.page(i)));
+        let at = self.segments.partition_point(|other| other.page(0) < segment.page(0));
+        self.segments.insert(at, segment);
+        Some(())
     }
 }
 
@@ -362,34 +464,6 @@ unsafe fn add_fresh(page: *mut Page) -> bool {
     }
 }
 
-/// Memory from the system for `SEGMENT` pages.
-struct Segment(NonNull<c_void>);
-
-impl Segment {
-    /// Room to let pages begin where they must.
-    const SIZE: usize = (SEGMENT + 1) * PAGE;
-
-    fn new() -> Option<Self> {
-        let (access, kind) =
-            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: new memory, which nobody has asked for.
-        let memory = unsafe { libc::mmap(ptr::null_mut(), Self::SIZE, access, kind, -1, 0) };
-        if memory == libc::MAP_FAILED { None } else { NonNull::new(memory).map(Self) }
-    }
-
-    fn page(&self, i: usize) -> *mut Page {
-        let first = self.0.as_ptr().map_addr(|address| address.next_multiple_of(PAGE));
-        first.wrapping_byte_add(i * PAGE).cast()
-    }
-}
-
-impl Drop for Segment {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `new`; the VM that used it is closed.
-        unsafe { libc::munmap(self.0.as_ptr(), Self::SIZE) };
-    }
-}
-
 /// What LuaJIT calls for all its memory.
 unsafe extern "C-unwind" fn allocate(
     heap: *mut c_void,
@@ -408,6 +482,25 @@ unsafe extern "C-unwind" fn allocate(
             (None, 0) => ptr::null_mut(),
             (None, size) => heap.take(size),
             (Some(block), size) => heap.resize(block, old_size, size),
+        }
+    }
+}
+
+/// What it calls while there are strays.
+unsafe extern "C-unwind" fn allocate_beside_strays(
+    heap: *mut c_void,
+    block: *mut c_void,
+    old_size: usize,
+    new_size: usize,
+) -> *mut c_void {
+    // SAFETY: as above.
+    unsafe {
+        match (NonNull::new(block), new_size) {
+            (Some(block), 0) => {
+                (*heap.cast::<Heap>()).give_any(block, old_size);
+                ptr::null_mut()
+            }
+            _ => allocate(heap, block, old_size, new_size),
         }
     }
 }
@@ -432,6 +525,9 @@ fn make_state() -> *mut sys::lua_State {
         let state = sys::lua_newstate(Some(allocate), heap.cast());
         if state.is_null() {
             drop(Box::from_raw(heap));
+        } else {
+            (*heap).state = state;
+            (*heap).choose_allocator();
         }
         state
     }
@@ -474,127 +570,10 @@ pub(super) unsafe fn close_state(state: *mut sys::lua_State) {
         let mut heap = ptr::null_mut();
         let function = sys::lua_getallocf(state, &raw mut heap);
         sys::lua_close(state);
-        let ours: sys::lua_Alloc = Some(allocate);
-        if function.zip(ours).is_some_and(|(one, other)| ptr::fn_addr_eq(one, other)) {
+        let ours: [unsafe extern "C-unwind" fn(_, _, _, _) -> _; 2] =
+            [allocate, allocate_beside_strays];
+        if function.is_some_and(|one| ours.iter().any(|other| ptr::fn_addr_eq(one, *other))) {
             drop(Box::from_raw(heap.cast::<Heap>()));
         }
-    }
-}
-
-#[cfg(test)]
-// SAFETY (every block of this module): blocks are given back once, with their size.
-#[allow(clippy::undocumented_unsafe_blocks)]
-mod tests {
-    use super::*;
-
-    fn take(heap: &mut Heap, size: usize) -> NonNull<c_void> {
-        NonNull::new(heap.take(size)).unwrap()
-    }
-
-    #[test]
-    fn what_is_given_back_is_taken_again() {
-        let mut heap = Heap::new();
-        let block = take(&mut heap, 100);
-        let other = take(&mut heap, 100);
-        assert_ne!(block, other);
-        unsafe { heap.give(block, 100) };
-        assert_ne!(take(&mut heap, 105), block, "of another size");
-        assert_eq!(take(&mut heap, 104), block);
-    }
-
-    #[test]
-    fn blocks_keep_what_they_hold_when_they_grow_and_shrink() {
-        let mut heap = Heap::new();
-        let mut size = 24;
-        let mut block = take(&mut heap, size);
-        unsafe { block.cast::<[u8; 24]>().write(*b"nothing gets lost at all") };
-        for to in [30, 33, 600, 640, SMALL, SMALL + 1, 100_000, 5000, 1000, 24] {
-            block = NonNull::new(unsafe { heap.resize(block, size, to) }).unwrap();
-            size = to;
-            assert_eq!(unsafe { block.cast::<[u8; 24]>().read() }, *b"nothing gets lost at all");
-        }
-        assert_eq!(block.addr().get() % GRAIN, 0);
-    }
-
-    #[test]
-    fn block_sizes_waste_little() {
-        for size in 1..=SMALL {
-            let block = block_size(place(size));
-            assert!(block >= size && block.is_multiple_of(GRAIN), "{size}: {block}");
-            assert!(block - size < GRAIN.max(size / 8 + 1), "{size}: {block}");
-            assert_eq!(block_size(place(block)), block);
-            assert!(blocks_of(block) >= 7);
-        }
-    }
-
-    /// Whether each byte of a block is as it was filled.
-    fn is_filled(block: NonNull<c_void>, size: usize, fill: u8) -> bool {
-        unsafe { core::slice::from_raw_parts(block.as_ptr().cast::<u8>(), size) }
-            .iter()
-            .all(|byte| *byte == fill)
-    }
-
-    #[test]
-    fn blocks_do_not_overlap_however_they_come_and_go() {
-        let mut heap = Heap::new();
-        let mut state = 1u64;
-        let mut random = |bound: usize| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % bound
-        };
-        let mut blocks = Vec::new();
-        for i in 0..60_000 {
-            // Many come, and then many go.
-            let comes = random(100) < if i % 20_000 < 12_000 { 70 } else { 20 };
-            if comes || blocks.is_empty() {
-                let size = 1 + if random(4) > 0 { random(200) } else { random(SMALL + 100) };
-                let block = take(&mut heap, size);
-                let fill = random(256) as u8;
-                unsafe { block.cast::<u8>().write_bytes(fill, size) };
-                blocks.push((block, size, fill));
-            } else {
-                let at = random(blocks.len());
-                let (block, size, fill) = blocks.swap_remove(at);
-                assert!(is_filled(block, size, fill));
-                let to = 1 + random(SMALL);
-                if random(3) == 0 {
-                    let block = NonNull::new(unsafe { heap.resize(block, size, to) }).unwrap();
-                    assert!(is_filled(block, size.min(to), fill));
-                    unsafe { block.cast::<u8>().write_bytes(fill, to) };
-                    blocks.push((block, to, fill));
-                } else {
-                    unsafe { heap.give(block, size) };
-                }
-            }
-        }
-        for (block, size, fill) in blocks {
-            assert!(is_filled(block, size, fill));
-            unsafe { heap.give(block, size) };
-        }
-        // What is left are the current pages.
-        let mut current = heap.current.to_vec();
-        current.dedup();
-        current.retain(|page| *page != no_page());
-        assert_eq!(heap.pages - heap.empty, current.len());
-        assert!(current.iter().all(|page| unsafe { (**page).count } == 1));
-    }
-
-    #[test]
-    fn memory_of_one_size_serves_another() {
-        let mut heap = Heap::new();
-        let mut segments = 0;
-        for size in [32, 200, 40, 1000, 48, 4000] {
-            let count = 20_000_000 / size;
-            let blocks: Vec<_> = (0..count).map(|_| take(&mut heap, size)).collect();
-            for block in blocks {
-                unsafe { heap.give(block, size) };
-            }
-            assert!(heap.empty <= KEPT);
-            segments = if segments == 0 { heap.segments.len() } else { segments };
-        }
-        assert!(heap.segments.len() <= segments + 4, "{segments} {}", heap.segments.len());
-        assert!(heap.released.len() > 300, "{}", heap.released.len());
     }
 }

@@ -30,10 +30,10 @@ pub use raw::{
     lua_getstack, lua_gettop, lua_getupvalue, lua_insert, lua_iscfunction, lua_isnumber,
     lua_isyieldable, lua_newstate, lua_next, lua_objlen, lua_pushboolean, lua_pushinteger,
     lua_pushlightuserdata, lua_pushnil, lua_pushnumber, lua_pushthread, lua_pushvalue, lua_rawget,
-    lua_rawgeti, lua_rawset, lua_rawseti, lua_remove, lua_replace, lua_setfenv, lua_setmetatable,
-    lua_settop, lua_status, lua_toboolean, lua_tointeger, lua_tonumber, lua_topointer,
-    lua_tothread, lua_touserdata, lua_type, lua_xmove, lua_yield, luaL_getmetafield, luaL_newstate,
-    luaL_ref, luaL_unref,
+    lua_rawgeti, lua_rawset, lua_rawseti, lua_remove, lua_replace, lua_setallocf, lua_setfenv,
+    lua_setmetatable, lua_settop, lua_status, lua_toboolean, lua_tointeger, lua_tonumber,
+    lua_topointer, lua_tothread, lua_touserdata, lua_type, lua_xmove, lua_yield, luaL_getmetafield,
+    luaL_newstate, luaL_ref, luaL_unref,
 };
 // These run Lua code, so nothing may be borrowed over them.
 pub use raw::{
