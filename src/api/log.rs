@@ -1,5 +1,6 @@
 //! `ngx.log`, `print`, and what `ngx.errlog` needs of the error log.
 #![allow(unsafe_code)]
+use core::cell::UnsafeCell;
 use core::ffi::c_int;
 
 use super::Domain;
@@ -8,7 +9,7 @@ use super::output::flatten;
 use super::resty_core::Found;
 use crate::conf::MainConf;
 use crate::coroutine::request_of;
-use crate::nginx::log_tap::Tap;
+use crate::nginx::log_tap::{Line, Tap};
 use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::{Level, Log, Request};
 use crate::vm::traceback::Position;
@@ -155,15 +156,24 @@ unsafe extern "C" fn ngx_http_lua_ffi_errlog_set_filter_level(
             err.set(format_args!("bad log level: {level}"));
             return Err(Rc::Error.into());
         };
-        tap.ring().borrow_mut().set_filter_level(known);
+        tap.set_filter_level(known);
         Ok(Rc::Ok)
     })
 }
 
-/// `errlog.get_logs()`, one line a call: its length, or `NGX_DONE` if there is none.
+/// Nginx's own limit for a line.
+const LONGEST_LINE: usize = 2048;
+
+thread_local! {
+    /// The line that was asked for last in this thread.
+    static LINE: UnsafeCell<[u8; LONGEST_LINE]> = const { UnsafeCell::new([0; LONGEST_LINE]) };
+}
+
+/// `errlog.get_logs()`, one line a call: its length, or `NGX_DONE` if there is none. The text is good until the next
+/// call in the same thread.
 ///
 /// # Safety
-/// `err` has the room that `err_len` says. The line is read before the next one is logged.
+/// `err` has the room that `err_len` says.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_errlog_get_msg(
     text: Out<*const u8>,
@@ -174,11 +184,17 @@ unsafe extern "C" fn ngx_http_lua_ffi_errlog_get_msg(
 ) -> c_int {
     let err = ErrBuf { data: err, len: err_len };
     ffi::call(None, || {
-        let mut ring = tap(&err)?.ring().borrow_mut();
-        let Some(line) = ring.pop() else { return Ok(Rc::Done.into()) };
-        text.set(line.text.as_ptr());
-        level.set(line.level as c_int);
-        time.set(line.time);
-        Ok(line.text.len() as c_int)
+        let copy = |line: Line<'_>| {
+            let len = line.text.len().min(LONGEST_LINE);
+            // SAFETY: nobody else has it, and nothing is called meanwhile.
+            LINE.with(|copy| unsafe {
+                (&mut *copy.get())[..len].copy_from_slice(&line.text[..len]);
+                text.set(copy.get().cast_const().cast());
+            });
+            level.set(line.level as c_int);
+            time.set(line.time);
+            len as c_int
+        };
+        Ok(tap(&err)?.take(copy).unwrap_or(Rc::Done.into()))
     })
 }

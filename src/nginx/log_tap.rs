@@ -6,18 +6,62 @@
 //! it sees what the head takes and hides nothing from those behind it. Connections copy the head of
 //! their location's chain and share the rest, and with it the tap. Nothing is hooked, and nothing costs
 //! anything, without `lua_capture_error_log` (docs/decisions/0010).
+//!
+//! Threads of nginx's pools log as well: nginx itself does when it runs a task. So the ring has a lock, of its own kind:
+//! a signal handler may log while its thread holds it, and a process may be forked while another thread does.
 #![allow(unsafe_code)]
-use core::cell::RefCell;
+use core::cell::{RefCell, UnsafeCell};
 use core::ptr;
+use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::log::Log;
+use super::log::{Level, Log};
+pub(crate) use super::log_ring::Line;
 use super::log_ring::Ring;
 use super::pool::Pool;
 use super::sys::{self, ngx_log_t};
 use super::{guard, time};
 
+/// The ring, and the thread that has it; 0 for none.
+struct Guarded {
+    holder: AtomicUsize,
+    ring: UnsafeCell<Ring>,
+}
+
+/// Lets go of the ring, also when `body` panics.
+struct Held<'a>(&'a AtomicUsize);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Release);
+    }
+}
+
+impl Guarded {
+    /// Runs `body` with the ring. `None` if this thread has it already, or another one does not let go of it.
+    fn with<T>(&self, body: impl FnOnce(&mut Ring) -> T) -> Option<T> {
+        // A thread that has it is done in less than a microsecond, unless it does not run.
+        const TRIES: u32 = 10_000;
+        // SAFETY: it only asks.
+        let own = unsafe { libc::pthread_self() } as usize;
+        for _ in 0..TRIES {
+            match self.holder.compare_exchange(0, own, Acquire, Relaxed) {
+                Ok(_) => {
+                    let _held = Held(&self.holder);
+                    // SAFETY: whoever is the holder is the only one who uses it.
+                    return Some(body(unsafe { &mut *self.ring.get() }));
+                }
+                Err(holder) if holder == own => return None,
+                // SAFETY: it only waits.
+                Err(_) => unsafe { libc::sched_yield() },
+            };
+        }
+        None
+    }
+}
+
 pub(crate) struct Tap {
-    ring: RefCell<Ring>,
+    ring: Guarded,
     /// Where the links come from: what outlives the tap still walks through them.
     pool: Pool,
     /// The logs of the configuration that is being read.
@@ -32,15 +76,21 @@ impl Tap {
     /// A tap with a ring of `size` bytes, for the cycle that owns `pool`.
     pub(crate) fn new(pool: Pool, size: usize) -> Box<Self> {
         Box::new(Self {
-            ring: RefCell::new(Ring::new(size)),
+            ring: Guarded { holder: AtomicUsize::new(0), ring: UnsafeCell::new(Ring::new(size)) },
             pool,
             logs: RefCell::new(Vec::new()),
             links: RefCell::new(Vec::new()),
         })
     }
 
-    pub(crate) fn ring(&self) -> &RefCell<Ring> {
-        &self.ring
+    /// Lines of lesser severity are not kept from now on.
+    pub(crate) fn set_filter_level(&self, level: Level) {
+        self.ring.with(|ring| ring.set_filter_level(level));
+    }
+
+    /// Takes the oldest line out; `body` sees it before any other is logged.
+    pub(crate) fn take<T>(&self, body: impl FnOnce(Line<'_>) -> T) -> Option<T> {
+        self.ring.with(|ring| ring.pop().map(body))?
     }
 
     /// Notes a log of the configuration, whose chain is not complete before all of it has been read.
@@ -131,9 +181,55 @@ unsafe extern "C" fn on_line(log: *mut ngx_log_t, level: usize, line: *mut u8, l
     let (tap, line) =
         unsafe { (&*(*log).wdata.cast::<Tap>(), core::slice::from_raw_parts(line, len)) };
     guard((), || {
-        // A line that is logged while the ring is in use (no memory) is left out.
-        if let Ok(mut ring) = tap.ring.try_borrow_mut() {
+        // A line that cannot be kept is left out.
+        tap.ring.with(|ring| {
             ring.push(level, time::now(), line.strip_suffix(b"\n").unwrap_or(line));
-        }
+        });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guarded(size: usize) -> Guarded {
+        Guarded { holder: AtomicUsize::new(0), ring: UnsafeCell::new(Ring::new(size)) }
+    }
+
+    struct Shared(Guarded);
+
+    // SAFETY: that is what the lock is for.
+    unsafe impl Sync for Shared {}
+
+    #[test]
+    #[allow(clippy::disallowed_methods)]
+    fn lines_of_several_threads_stay_whole() {
+        let shared = Shared(guarded(8192));
+        let shared = &shared;
+        std::thread::scope(|scope| {
+            for thread in b'a'..b'e' {
+                scope.spawn(move || {
+                    for i in 0..5000 {
+                        let text = vec![thread; i % 100];
+                        shared.0.with(|ring| ring.push(4, 0.0, &text)).unwrap();
+                    }
+                });
+            }
+            for _ in 0..20_000 {
+                let line = shared.0.with(|ring| ring.pop().map(|line| line.text.to_vec()));
+                let line = line.unwrap().unwrap_or_default();
+                assert!(line.iter().all(|byte| *byte == line[0]));
+            }
+        });
+    }
+
+    #[test]
+    fn a_signal_that_logs_does_not_wait_for_its_own_thread() {
+        let ring = guarded(1024);
+        let inner = ring.with(|_| ring.with(|ring| ring.push(4, 0.0, b"x")));
+        assert_eq!(inner, Some(None));
+        assert!(ring.with(|ring| ring.pop().is_none()).unwrap());
+        ring.holder.store(1, Relaxed);
+        assert!(ring.with(|_| ()).is_none(), "the holder was left behind by a fork");
+    }
 }
