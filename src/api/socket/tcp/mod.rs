@@ -19,6 +19,7 @@ mod quick;
 mod receive;
 mod request;
 mod send;
+mod shown;
 #[cfg(ngx_feature = "http_ssl")]
 mod tls;
 #[cfg(ngx_feature = "http_ssl")]
@@ -46,6 +47,7 @@ use connect::Pending;
 use pattern::Pattern;
 use pool::Pool;
 use receive::Format;
+use shown::Shown;
 
 /// A debug line of a socket's request, formatted only if it is wanted.
 macro_rules! note {
@@ -165,7 +167,7 @@ pub(crate) struct Socket {
     /// Nothing but the buffer counts for a read that finds there what it wants: nobody wants debug lines, and the
     /// connection is the socket's own.
     is_plain: Cell<bool>,
-    connection: Cell<Option<Connection>>,
+    connection: Shown,
     conf: Cell<Option<&'static LocConf>>,
     pub(crate) timeouts: Cell<Timeouts>,
     reading: Cell<Use>,
@@ -247,7 +249,7 @@ impl Socket {
             kind,
             debugs: Cell::new(false),
             is_plain: Cell::new(false),
-            connection: Cell::new(None),
+            connection: Shown::none(),
             conf: Cell::new(None),
             timeouts: Cell::new(Timeouts { connect: none, send: none, read: none }),
             reading: Cell::new(Use::Idle),
