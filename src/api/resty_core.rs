@@ -104,6 +104,17 @@ for i = 1, get_phase and 60 or 0 do
         value[0x20000] = "precontent"
     end
 end
+
+-- Only of the running request: anything else that is taken for one would be read.
+local raw_phase = ngx.get_raw_phase
+local base = package.loaded["resty.core.base"]
+if raw_phase and base then
+    local get_request = base.get_request
+    function ngx.get_raw_phase(r)
+        if r ~= nil and r ~= get_request() then error("no request context", 2) end
+        return raw_phase(r)
+    end
+end
 "#;
 
 /// A warning for globals written by accident. Its log lines carry line 12 of this chunk, as those of
@@ -172,6 +183,7 @@ fn complete(vm: Vm, found: &Found) -> Result<(), String> {
     let stack = vm.stack();
     for (code, name) in [
         (PHASE_NAMES, c"=phase names"),
+        (super::response::front::CODE, c"=ngx.header"),
         (super::regex::front::CODE, c"=ngx.re"),
         (super::text::front::CODE, c"=query strings"),
         (WRITE_GUARD, c"=_G write guard"),
