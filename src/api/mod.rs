@@ -8,6 +8,7 @@ pub(crate) mod control;
 pub(crate) mod coroutine;
 pub(crate) mod ctx;
 pub(crate) mod ffi;
+mod given;
 pub(crate) mod location;
 pub(crate) mod log;
 mod module_api;

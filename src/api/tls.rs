@@ -5,6 +5,7 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 
 use super::ffi::{self, ErrOut, FfiError};
+use super::given::{self, Kind};
 use crate::nginx::guard;
 use crate::nginx::tls::pem::{Chain, Key};
 
@@ -13,11 +14,16 @@ type Made<T> = Result<T, &'static CStr>;
 /// The pointer of what `make` makes; null and a message if it does not.
 fn pointer<T>(
     err: &ErrOut,
+    kind: Kind,
     into_raw: fn(T) -> *mut c_void,
     make: impl FnOnce() -> Made<T>,
 ) -> *mut c_void {
     match guard(Err(c"internal error (this is a bug)"), make) {
-        Ok(made) => into_raw(made),
+        Ok(made) => {
+            let made = into_raw(made);
+            given::note(kind, made);
+            made
+        }
         Err(message) => {
             err.set(message.as_ptr());
             core::ptr::null_mut()
@@ -55,13 +61,14 @@ unsafe extern "C" fn ngx_http_lua_ffi_parse_pem_cert(
     err: ErrOut,
 ) -> *mut c_void {
     // SAFETY: the caller's contract.
-    pointer(&err, Chain::into_raw, || Chain::parse(unsafe { ffi::bytes(pem, len) }))
+    pointer(&err, Kind::Chain, Chain::into_raw, || Chain::parse(unsafe { ffi::bytes(pem, len) }))
 }
 
 /// # Safety
 /// What the function above returned, for the first time.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_free_cert(chain: *mut c_void) {
+    given::take_back(Kind::Chain, chain);
     // SAFETY: the caller's contract.
     drop(unsafe { Chain::from_raw(chain) });
 }
@@ -75,13 +82,14 @@ unsafe extern "C" fn ngx_http_lua_ffi_parse_pem_priv_key(
     err: ErrOut,
 ) -> *mut c_void {
     // SAFETY: the caller's contract.
-    pointer(&err, Key::into_raw, || Key::parse(unsafe { ffi::bytes(pem, len) }, None))
+    pointer(&err, Kind::Key, Key::into_raw, || Key::parse(unsafe { ffi::bytes(pem, len) }, None))
 }
 
 /// # Safety
 /// What the function above returned, for the first time.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_free_priv_key(key: *mut c_void) {
+    given::take_back(Kind::Key, key);
     // SAFETY: the caller's contract.
     drop(unsafe { Key::from_raw(key) });
 }

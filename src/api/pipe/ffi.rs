@@ -9,6 +9,7 @@ use super::input::Wanted;
 use super::process::{self, Process};
 use super::stream::{Attempt, Stream, reason};
 use crate::api::ffi::{self, ErrBuf, FfiError, Out, Rc};
+use crate::api::given::{self, Kind};
 use crate::coroutine::{RequestCtx, Suspension, Waker, disabled};
 use crate::nginx::child::{self, Program};
 use crate::nginx::event::Delay;
@@ -44,6 +45,16 @@ impl Proc {
     fn open(&self, err: &ErrBuf) -> Result<Share<Process>, Rc> {
         let open = self.process().filter(|process| !process.is_closed());
         open.ok_or_else(|| error(err, "closed"))
+    }
+}
+
+/// The object at an address that a spawned process was put at; anything else is a closed one.
+fn object<'a>(proc_: *const Proc, err: &ErrBuf) -> Result<&'a Proc, Rc> {
+    if given::is(Kind::Process, proc_) {
+        // SAFETY: Lua code holds it, or its finalizer would have taken it back.
+        Ok(unsafe { &*proc_ })
+    } else {
+        Err(error(err, "closed"))
     }
 }
 
@@ -205,6 +216,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_spawn(
             (*proc_).pid = process.pid;
             (*proc_).process = Share::into_raw(process);
         }
+        given::note(Kind::Process, proc_);
         Ok(Rc::Ok)
     })
 }
@@ -228,7 +240,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_proc_read(
     let err = ErrBuf { data: err, len: err_len };
     ffi::call(None, || {
         // SAFETY: the caller's contract.
-        let (ctx, object) = unsafe { (context(r, &err)?, &*proc_) };
+        let (ctx, object) = (unsafe { context(r, &err) }?, object(proc_, &err)?);
         trace!(ctx, "lua pipe read process:{:016X} pid:{}", proc_.addr(), object.pid);
         let process = object.open(&err)?;
         let (which, limit) = match from_stderr {
@@ -313,7 +325,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_get_read_result(
     let err = ErrBuf { data: err, len: err_len };
     ffi::call(None, || {
         // SAFETY: the caller's contract.
-        let (ctx, object) = unsafe { (ffi::context(r)?, &*proc_) };
+        let (ctx, object) = (unsafe { ffi::context(r) }?, object(proc_, &err)?);
         trace!(ctx, "lua pipe get read result process:{:016X} pid:{}", proc_.addr(), object.pid);
         let process = object.process().ok_or_else(|| error(&err, "closed"))?;
         let which = if from_stderr == 0 { Which::Stdout } else { Which::Stderr };
@@ -342,7 +354,8 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_proc_write(
     let err = ErrBuf { data: err, len: err_len };
     let code = ffi::call(None, || {
         // SAFETY: the caller's contract.
-        let (ctx, object, data) = unsafe { (context(r, &err)?, &*proc_, ffi::bytes(data, len)) };
+        let (ctx, data) = unsafe { (context(r, &err)?, ffi::bytes(data, len)) };
+        let object = object(proc_, &err)?;
         trace!(ctx, "lua pipe write process:{:016X} pid:{}", proc_.addr(), object.pid);
         let process = object.open(&err)?;
         let stream = &process.stdin;
@@ -373,7 +386,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_get_write_result(
     let written = Cell::new(0);
     let code = ffi::call(None, || {
         // SAFETY: the caller's contract.
-        let (ctx, object) = unsafe { (ffi::context(r)?, &*proc_) };
+        let (ctx, object) = (unsafe { ffi::context(r) }?, object(proc_, &err)?);
         trace!(ctx, "lua pipe get write result process:{:016X} pid:{}", proc_.addr(), object.pid);
         let process = object.process().ok_or_else(|| error(&err, "closed"))?;
         if let Some(failure) = process.stdin.failure() {
@@ -432,7 +445,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_proc_shutdown_stderr(
 unsafe fn shut_down(proc_: *const Proc, which: Which, err: &ErrBuf) -> c_int {
     ffi::call(None, || {
         // SAFETY: the caller's contract.
-        let process = unsafe { &*proc_ }.open(err)?;
+        let process = object(proc_, err)?.open(err)?;
         if which == Which::Stderr && process.stderr.is_none() {
             return Err(error(err, "merged to stdout").into());
         }
@@ -457,7 +470,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_proc_wait(
     let err = ErrBuf { data: err, len: err_len };
     ffi::call(None, || {
         // SAFETY: the caller's contract.
-        let (ctx, object) = unsafe { (context(r, &err)?, &*proc_) };
+        let (ctx, object) = (unsafe { context(r, &err) }?, object(proc_, &err)?);
         trace!(ctx, "lua pipe wait process:{:016X} pid:{}", proc_.addr(), object.pid);
         let process = object.process().filter(|process| !process.is_closed());
         let process = process.ok_or_else(|| error(&err, "exited"))?;
@@ -502,7 +515,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_proc_kill(
     let err = ErrBuf { data: err, len: err_len };
     ffi::call(None, || {
         // SAFETY: the caller's contract.
-        let process = unsafe { &*proc_ }.process().filter(|process| !process.has_ended());
+        let process = object(proc_, &err)?.process().filter(|process| !process.has_ended());
         let process = process.ok_or_else(|| error(&err, "exited"))?;
         let Err(why) = reaper::kill(process.pid, signal) else { return Ok(Rc::Ok) };
         Err(match why.raw_os_error() {
@@ -520,6 +533,9 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_proc_kill(
 /// `proc_` is an object that nobody uses any more.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_pipe_proc_destroy(proc_: *mut Proc) {
+    if !given::take_back(Kind::Process, proc_) {
+        return;
+    }
     crate::nginx::guard((), || {
         // SAFETY: the caller's contract; its share ends here.
         let process = unsafe {

@@ -7,7 +7,8 @@ use core::ptr::NonNull;
 use std::rc::Rc as Share;
 
 use super::{Semaphore, Ticket};
-use crate::api::ffi::{self, ErrBuf, ErrOut, Out, Rc};
+use crate::api::ffi::{self, ErrBuf, ErrOut, FfiError, Out, Rc};
+use crate::api::given::{self, Kind};
 use crate::coroutine::{Suspension, Waker, disabled};
 use crate::nginx::event::Delay;
 use crate::nginx::sys::ngx_http_request_t;
@@ -68,6 +69,13 @@ impl Drop for Wait {
     }
 }
 
+/// The semaphore behind what a Lua object has; `None` for anything else.
+#[inline]
+fn known<'a>(sem: *const Shared) -> Option<&'a Shared> {
+    // SAFETY: the object that it was given to has a share.
+    given::is(Kind::Semaphore, sem).then(|| unsafe { &*sem })
+}
+
 /// # Safety
 /// `psem` is [ffi-out].
 #[unsafe(no_mangle)]
@@ -84,18 +92,19 @@ unsafe extern "C" fn ngx_http_lua_ffi_sema_new(
         });
         let this = NonNull::from(&*shared);
         shared.delivery.borrow_mut().aim(this);
+        if !given::note(Kind::Semaphore, this.as_ptr()) {
+            return Err(FfiError::message(c"semaphores are of the main thread"));
+        }
         debug!(Log::cycle(), "http lua semaphore new: {this:p}, resources: {resources}");
         psem.set(Share::into_raw(shared));
         Ok(Rc::Ok)
     })
 }
 
-/// # Safety
-/// `sem` came from [`ngx_http_lua_ffi_sema_new`] and has not been collected.
+/// Does nothing if `sem` is none.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ngx_http_lua_ffi_sema_post(sem: *const Shared, n: c_int) -> c_int {
-    // SAFETY: the caller's contract.
-    let shared = unsafe { &*sem };
+extern "C" fn ngx_http_lua_ffi_sema_post(sem: *const Shared, n: c_int) -> c_int {
+    let Some(shared) = known(sem) else { return Rc::Error.into() };
     let semaphore = &shared.semaphore;
     debug!(
         Log::cycle(),
@@ -112,19 +121,16 @@ unsafe extern "C" fn ngx_http_lua_ffi_sema_post(sem: *const Shared, n: c_int) ->
     Rc::Ok.into()
 }
 
-/// # Safety
-/// As for [`ngx_http_lua_ffi_sema_post`].
+/// 0 if `sem` is none.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ngx_http_lua_ffi_sema_count(sem: *const Shared) -> c_int {
-    // SAFETY: the caller's contract.
-    unsafe { (*sem).semaphore.count() }
+extern "C" fn ngx_http_lua_ffi_sema_count(sem: *const Shared) -> c_int {
+    known(sem).map_or(0, |shared| shared.semaphore.count())
 }
 
 /// Takes a resource, or makes the coroutine wait for one, which then yields.
 ///
 /// # Safety
-/// As for [`ngx_http_lua_ffi_sema_post`]; `r` as for [`ffi::request`], `err` and `err_len` as for
-/// [`ErrBuf`].
+/// `r` as for [`ffi::request`], `err` and `err_len` as for [`ErrBuf`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_sema_wait(
     r: *mut ngx_http_request_t,
@@ -135,8 +141,12 @@ unsafe extern "C" fn ngx_http_lua_ffi_sema_wait(
 ) -> c_int {
     let err = ErrBuf { data: err, len: err_len };
     ffi::call(None, || {
+        let Some(shared) = known(sem) else {
+            err.set(format_args!("not a semaphore instance"));
+            return Ok(Rc::Error);
+        };
         // SAFETY: the caller's contract.
-        let (shared, ctx) = unsafe { (&*sem, ffi::context(r)) };
+        let ctx = unsafe { ffi::context(r) };
         let semaphore = &shared.semaphore;
         debug!(
             Log::cycle(),
@@ -161,7 +171,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_sema_wait(
         // What does not fit into an int is longer than anybody waits.
         let timeout = Msec(usize::try_from(wait_ms).unwrap_or(c_int::MAX as usize));
         let waits = ctx.suspend_on_yield(|waker| {
-            // SAFETY: the caller's contract: the object has a share.
+            // SAFETY: as in `known`.
             let shared = unsafe {
                 Share::increment_strong_count(sem);
                 Share::from_raw(sem)
@@ -177,16 +187,15 @@ unsafe extern "C" fn ngx_http_lua_ffi_sema_wait(
     })
 }
 
-/// # Safety
-/// As for [`ngx_http_lua_ffi_sema_post`]; the object's share ends here.
+/// The object's share ends here.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ngx_http_lua_ffi_sema_gc(sem: *const Shared) {
+extern "C" fn ngx_http_lua_ffi_sema_gc(sem: *const Shared) {
     debug!(Log::cycle(), "in lua gc, semaphore {sem:p}");
-    if sem.is_null() {
+    if !given::take_back(Kind::Semaphore, sem) {
         return;
     }
     guard((), || {
-        // SAFETY: the caller's contract.
+        // SAFETY: it was the object's.
         let shared = unsafe { Share::from_raw(sem) };
         if shared.semaphore.is_awaited() && !process::ending() {
             Log::cycle().print(

@@ -8,6 +8,7 @@ use core::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use super::{Operation, Socket, Use};
+use crate::api::given::{self, Kind};
 use crate::conf::LocConf;
 use crate::coroutine::{RequestCtx, Suspension};
 use crate::nginx::connection::Connection;
@@ -262,7 +263,9 @@ impl Socket {
             return Err(failed);
         }
         if let Some(session) = tls.session.take() {
-            tls.given.set(session.into_raw());
+            let session = session.into_raw();
+            given::note(Kind::Session, session);
+            tls.given.set(session);
         }
         Ok(tls.given.get())
     }

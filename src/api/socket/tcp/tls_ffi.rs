@@ -5,14 +5,14 @@ use core::ffi::{CStr, c_int, c_void};
 use super::ffi::{SocketRef, socket};
 use super::tls::{Shaken, Terms, trace_result};
 use crate::api::ffi::{self, ErrOut, FfiError, Out, Rc};
+use crate::api::given::{self, Kind};
 use crate::nginx::connection::Connection;
 use crate::nginx::sys::{ngx_http_request_t, ngx_str_t};
 use crate::nginx::tls::client::{self, Session, TrustedStore, Wishes};
 use crate::nginx::{Log, debug, trace};
 
 /// # Safety
-/// `r` and `u` as in [`ffi::context`] and [`socket`]; `session`, `chain` and `key` are null or OpenSSL's objects;
-/// the rest as lua-resty-core's `ffi.cdef` says.
+/// `r` and `u` as in [`ffi::context`] and [`socket`]; `chain` and `key` are null or OpenSSL's objects; the rest as lua-resty-core's `ffi.cdef` says.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_socket_tcp_sslhandshake(
     r: *mut ngx_http_request_t,
@@ -31,6 +31,15 @@ unsafe extern "C" fn ngx_http_lua_ffi_socket_tcp_sslhandshake(
         let (ctx, socket, name) = unsafe { (ffi::context(r)?, socket(u), name(server_name)) };
         trace!(ctx, "lua tcp socket ssl handshake");
         let socket = socket.ok_or(FfiError::message(c"closed"))?;
+        if !session.is_null() && !given::is(Kind::Session, session) {
+            return Err(FfiError::message(c"bad session"));
+        }
+        if given::kind_of(chain).is_some_and(|kind| kind != Kind::Chain) {
+            return Err(FfiError::message(c"bad client certificate"));
+        }
+        if given::kind_of(key).is_some_and(|kind| kind != Kind::Key) {
+            return Err(FfiError::message(c"bad client private key"));
+        }
         let wishes = Wishes {
             session: session.cast(),
             server_name: name,
@@ -152,7 +161,9 @@ unsafe extern "C" fn ngx_http_lua_socket_tcp_get_ssl_session(
         session.set(core::ptr::null_mut());
         // SAFETY: the caller's contract.
         let socket = unsafe { socket(u) }.ok_or(FfiError::message(c"closed"))?;
-        session.set(socket.session().map_err(FfiError::message)?.into_raw());
+        let taken = socket.session().map_err(FfiError::message)?.into_raw();
+        given::note(Kind::Session, taken);
+        session.set(taken);
         Ok(Rc::Ok)
     })
 }
@@ -167,6 +178,9 @@ unsafe extern "C" fn ngx_http_lua_ffi_socket_tcp_settrustedstore(
     err: ErrOut,
 ) -> c_int {
     ffi::call(Some(&err), || {
+        if given::kind_of(store).is_some() {
+            return Err(FfiError::message(c"bad store"));
+        }
         // SAFETY: the caller's contract.
         let (ctx, socket, store) =
             unsafe { (ffi::context(r)?, socket(u), TrustedStore::share(store)) };
@@ -176,11 +190,12 @@ unsafe extern "C" fn ngx_http_lua_ffi_socket_tcp_settrustedstore(
     })
 }
 
-/// # Safety
 /// A session from the functions above, which nobody uses any more.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ngx_http_lua_ffi_ssl_free_session(session: *mut c_void) {
+extern "C" fn ngx_http_lua_ffi_ssl_free_session(session: *mut c_void) {
     debug!(Log::cycle(), "lua ssl free session: {:016X}", session.addr());
-    // SAFETY: the caller's contract.
-    drop(unsafe { Session::from_raw(session) });
+    if given::take_back(Kind::Session, session) {
+        // SAFETY: it was given away, with a share.
+        drop(unsafe { Session::from_raw(session) });
+    }
 }

@@ -14,7 +14,8 @@ int ngx_http_lua_ffi_socket_tcp_get_ssl_ctx(void *r, void *u, void **pctx, char 
 int ngx_http_lua_socket_tcp_get_ssl_session(void *r, void *u, void **sess, char **errmsg);
 int ngx_http_lua_ffi_socket_tcp_settrustedstore(void *r, void *u, void *store, char **errmsg);
 ]]
-local C, text, type, error = ffi.C, ffi.string, type, error
+local C, text, type, error, tostring = ffi.C, ffi.string, type, error, tostring
+local typeof, find = ffi.typeof, string.find
 local request, message, place = base.get_request, base.get_errmsg_ptr(), ffi.new("void *[1]")
 local no_store = ffi.new("void *")
 local HANDLE, STORE = 1, 10
@@ -50,6 +51,10 @@ end
 
 function later.settrustedstore(socket, store)
     if store ~= nil and type(store) ~= "cdata" then return nil, "bad store arg: cdata expected, got " .. type(store) end
+    local kind = store ~= nil and tostring(typeof(store)) or "void *"
+    if not find(kind, "void *", 1, true) and not find(kind, "x509_store_st", 1, true) then
+        return nil, "bad store arg: X509_STORE expected, got " .. kind
+    end
     local r, handle = check(socket, "settrustedstore")
     if C.ngx_http_lua_ffi_socket_tcp_settrustedstore(r, handle, store or no_store, message) ~= 0 then
         return nil, text(message[0])
