@@ -185,6 +185,10 @@ impl Context {
     fn log_keys(&mut self, cf: Config, mut path: Text) -> Option<()> {
         // SAFETY: [conf-callback]; the open file lives as long as the cycle, as the context does.
         unsafe {
+            // A relative path is looked for beside the configuration.
+            if sys::ngx_conf_full_name(cf.cycle(), &raw mut path.0, 1) != sys::OK {
+                return None;
+            }
             let file = sys::ngx_conf_open_file(cf.cycle(), &raw mut path.0);
             let index = key_log_index();
             if file.is_null() || index < 0 {

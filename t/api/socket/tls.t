@@ -383,6 +383,35 @@ lua tcp socket get keepalive peer: using connection
 
 
 
+=== lua_ssl_key_log with a relative path: beside the configuration
+--- http_config
+    server {
+        listen unix:$TEST_NGINX_HTML_DIR/tls.sock ssl;
+        ssl_certificate $TEST_NGINX_CERT_DIR/server.crt;
+        ssl_certificate_key $TEST_NGINX_CERT_DIR/server.key;
+    }
+--- config
+    lua_ssl_key_log relative.log;
+    location = /t {
+        content_by_lua_block {
+            local sock = ngx.socket.tcp()
+            sock:connect("unix:$TEST_NGINX_HTML_DIR/tls.sock")
+            assert(sock:sslhandshake(false))
+            ngx.say(io.open("$TEST_NGINX_SERVER_ROOT/relative.log"))
+            ngx.say(io.type(io.open("$TEST_NGINX_SERVER_ROOT/conf/relative.log")))
+        }
+    }
+--- request
+GET /t
+--- response_body_like
+^nil.*
+file
+--- no_error_log
+[error]
+[alert]
+
+
+
 === a coroutine is killed in a handshake
 --- config
     location = /t {

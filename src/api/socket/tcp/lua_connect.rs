@@ -234,14 +234,18 @@ pub(super) fn set_keepalive(call: &Call<'_>) -> Result<i32> {
     trace!(ctx, "lua tcp socket set keepalive: saving connection {:p}", c.as_ptr());
     let conf = &LocConf::of(r).socket;
     let given = |index: i32| args >= index && call.kind(index) != Value::Nil;
-    let size = if given(3) { call.int(3)? as isize } else { conf.pool_size };
-    let bad_size = || Error::arg(args, format!("bad \"pool_size\" option value: {size}"));
-    let timeout =
-        if given(2) { call.int(2)?.unsigned_abs() as usize } else { conf.keepalive_timeout };
+    let timeout = || -> Result<usize> {
+        Ok(if given(2) { call.int(2)?.unsigned_abs() as usize } else { conf.keepalive_timeout })
+    };
+    // The size is looked at only where a pool is made, and first.
     let pool = socket.pool_or(ctx.vm.stack(), |name| {
+        let size = if given(3) { call.int(3)? as isize } else { conf.pool_size };
+        let bad_size = || Error::arg(args, format!("bad \"pool_size\" option value: {size}"));
         let size = usize::try_from(size).ok().filter(|size| *size > 0).ok_or_else(bad_size)?;
+        timeout()?;
         Ok(Pool::create(ctx.vm.stack(), name, size, None, ctx.log()))
     })?;
+    let timeout = timeout()?;
     trace!(ctx, "lua tcp socket clear current socket connection");
     if timeout == 0 {
         trace!(ctx, "lua tcp socket keepalive timeout: unlimited");
