@@ -2,6 +2,8 @@
 //!
 //! Lua code can put any pointer it has in the place of another: a session for a semaphore, or one whose finalizer has
 //! run before that of what still uses it. What is not here, or of another kind, is not looked at.
+//!
+//! Reference: takes any pointer for what it should be.
 use core::cell::RefCell;
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;

@@ -318,6 +318,8 @@ true
                 errlog.get_logs(10)
                 d:flush_all()
                 ngx.timer.at(0, function() end)
+                pcall(coroutine.wrap(function() pcall(coroutine.yield) end))
+                pcall(ngx.thread.spawn, function() end)
             end
             for i = 1, 50 do
                 sock = ngx.socket.tcp()

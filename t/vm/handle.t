@@ -112,6 +112,8 @@ error
 error
 error
 error
+--- no_error_log
+[error]
 
 
 

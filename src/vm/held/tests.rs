@@ -1,3 +1,4 @@
+//! Finalizers that count and raise, against calls that take memory.
 use core::cell::{Cell, RefCell};
 
 use super::super::function::{Call, Result, lua_fn};

@@ -88,6 +88,10 @@ truenil
 7: bad 'name' argument: string expected, got nil
 sent
 true
+--- error_log
+attempt to set ngx.header.HEADER after sending out response headers
+--- no_error_log
+[alert]
 
 
 
