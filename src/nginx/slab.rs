@@ -15,8 +15,10 @@ use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize}
 use super::sys::{self, ngx_slab_pool_t};
 
 mod bytes;
+mod pages;
 mod strings;
 
+pub(crate) use pages::Block;
 pub(crate) use strings::{Strings, Text};
 
 /// A handle to a zone that nginx has made a slab pool of. The memory lives as long as the process: nginx

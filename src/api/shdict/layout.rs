@@ -182,16 +182,11 @@ impl Entry {
         }
     }
 
-    /// Whether its time was over at `now`.
+    /// Whether it has expired at `now`.
+    ///
+    /// Reference: finds an entry in the very millisecond it expires in, unless it is the least recently used.
     #[inline(always)]
     pub(super) fn is_stale(self, now: u64) -> bool {
-        let expires = self.expires();
-        expires != 0 && expires < now
-    }
-
-    /// As [`Entry::is_stale`], but at the very millisecond already.
-    #[inline(always)]
-    pub(super) fn is_over(self, now: u64) -> bool {
         let expires = self.expires();
         expires != 0 && expires <= now
     }
@@ -244,6 +239,7 @@ impl Node {
     }
 
     layout! {
+        // Before the first node: the list's entry.
         0, previous set_previous u32_at set_u32 u32;
         4, next set_next u32_at set_u32 u32;
         8, len set_len u32_at set_u32 u32;
@@ -290,25 +286,48 @@ pub(super) struct Plan {
     pub(super) tallies: usize,
     /// Words of marks.
     pub(super) marks: usize,
+    /// The size of the smallest block.
+    pub(super) least: usize,
+    /// Whether the label has a block of its own, in a page that it shares with entries.
+    pub(super) label_is_apart: bool,
 }
 
 /// Buckets share so many sequence numbers.
 pub(super) const SHARDS: usize = 64;
+
+/// The pages that nginx's allocator shares out, on most machines.
+const PAGE: usize = 4096;
+
+/// Room for what nginx's log lines about the zone end with, a size of the allocator's.
+pub(super) const LABEL: usize = 128;
 
 /// A place for the counters of readers, a cache line.
 pub(super) const TALLY: usize = 64;
 
 impl Plan {
     /// A zone spends 2 % on what is not entries: a bucket for 256 bytes, and a mark for 64. What keeps
-    /// processors out of each other's way is left out of small ones.
+    /// processors out of each other's way is left out of small ones. A page that would be used by less than
+    /// half is left to entries, and there are a few buckets less.
+    ///
+    /// A page holds blocks of one size, so a zone of a few pages has one size for all that is small, as in the
+    /// reference. There the label's page is the first one for that size; in the smallest zones the only page for
+    /// entries serves any size.
     pub(super) fn of(zone: usize) -> Self {
+        const FEW_PAGES: usize = 8 * PAGE;
         let roomy = zone >= 1 << 20;
-        Self {
+        let mut plan = Self {
             buckets: (zone / 256).max(16) as u32,
             sequence_shift: if roomy { 4 } else { 0 },
             tallies: if roomy { 32 } else { 2 },
             marks: zone / 2048 + 1,
+            least: if zone < FEW_PAGES { LABEL } else { 16 },
+            label_is_apart: (4 * PAGE..FEW_PAGES).contains(&zone),
+        };
+        let size = plan.size();
+        if size > PAGE && size % PAGE < PAGE / 2 {
+            plan.buckets -= (size % PAGE).div_ceil(4) as u32;
         }
+        plan
     }
 
     pub(super) fn sequences_at(self) -> usize {
@@ -332,9 +351,13 @@ impl Plan {
         self.buckets_at() + self.buckets as usize * 4
     }
 
+    pub(super) fn label_at(self) -> usize {
+        self.marks_at() + self.marks * 4
+    }
+
     /// More than a page's half, so that it begins a page, and lies alone where writers are.
     pub(super) fn size(self) -> usize {
-        (self.marks_at() + self.marks * 4).max(2049)
+        (self.label_at() + LABEL).max(PAGE / 2 + 1)
     }
 }
 

@@ -155,7 +155,7 @@ impl Locked<'_> {
         match end {
             End::Left => {
                 let first = ends.first();
-                node.set_previous(0);
+                node.set_previous(entry.place().0);
                 node.set_next(first.0);
                 ends.set_first(place);
                 match Node::at(slab, first) {
@@ -165,7 +165,7 @@ impl Locked<'_> {
             }
             End::Right => {
                 let last = ends.last();
-                node.set_previous(last.0);
+                node.set_previous(if last.is_none() { entry.place().0 } else { last.0 });
                 node.set_next(0);
                 match Node::at(slab, last) {
                     Some(last) => last.set_next(place.0),
@@ -185,7 +185,7 @@ impl Locked<'_> {
                 let next = Ref(node.next());
                 ends.set_first(next);
                 if let Some(next) = neighbour(next) {
-                    next.set_previous(0);
+                    next.set_previous(entry.place().0);
                 }
             }
             End::Right => {

@@ -1,8 +1,9 @@
 //! `ngx.shared.DICT`: dictionaries that all workers share.
 //!
 //! `layout` says where things lie in a zone, `store` reads without the lock, `lock`, `write`, `list`, `walk`
-//! and `memory` change things under it, `repair` makes whole what a dying process has left. Faces: `lua`, `ffi`
+//! `evict` and `memory` change things under it, `repair` makes whole what a dying process has left. Faces: `lua`, `ffi`
 //! and `module_api` (what other nginx modules call). docs/decisions/0024 has the reasons.
+mod evict;
 mod ffi;
 mod layout;
 mod list;

@@ -169,6 +169,6 @@ impl Store {
         let label = slab.log_context();
         slab.reset();
         slab.set_root(root);
-        slab.alloc(plan.size()) == Some(root) && Self::set_label(slab, &label).is_some()
+        slab.alloc(plan.size()) == Some(root) && Self::set_label(slab, plan, &label).is_some()
     }
 }

@@ -140,12 +140,16 @@ impl Store {
         slab.clear(at, plan.size());
         State::at(slab, at)?.set_seed(seed);
         slab.set_root(at);
-        Self::set_label(slab, label)?;
-        Self::open(slab)
+        Self::set_label(slab, plan, label)?;
+        // A dictionary without a page for entries is none.
+        if slab.free_bytes() == 0 { None } else { Self::open(slab) }
     }
 
-    pub(super) fn set_label(slab: Slab, label: &[u8]) -> Option<()> {
-        let at = slab.alloc(label.len() + 1)?;
+    /// Names the zone in nginx's log lines.
+    pub(super) fn set_label(slab: Slab, plan: Plan, label: &[u8]) -> Option<()> {
+        let label = &label[..label.len().min(layout::LABEL - 1)];
+        let own = plan.label_is_apart.then(|| slab.alloc(layout::LABEL));
+        let at = own.unwrap_or(Some(slab.root() + plan.label_at()))?;
         slab.copy_in(at, label);
         slab.clear(at + label.len(), 1);
         slab.set_log_context(at);
@@ -521,7 +525,7 @@ impl Store {
             let mut next = self.head(bucket);
             while let Some(entry) = self.entry(next) {
                 next = Ref(entry.next());
-                if !entry.is_over(now) {
+                if !entry.is_stale(now) {
                     Entry::push_keys(core::iter::once(entry), keys);
                 }
                 if !moment.holds() {

@@ -1,7 +1,7 @@
 //! What goes over many entries: get_keys, scan, flush_all, flush_expired.
 //!
 //! Where all entries are wanted, they are found by bucket, a few at a time, so that nobody waits for the
-//! whole of it; unless there are so few of them that their own order is the shorter way.
+//! whole of it; unless there are so few of them that their own order is the shorter way, or as short.
 use super::layout::Entry;
 use super::lock::Locked;
 use super::store::Store;
@@ -11,7 +11,10 @@ use crate::nginx::slab::Strings;
 const BATCH: u32 = 128;
 
 impl Store {
-    /// Up to `max` keys that are not over, those not used for longest first; 0: all, in no order.
+    /// Up to `max` keys that have not expired, those stored first at the front; 0: all, which are in no order if they
+    /// are many.
+    ///
+    /// Reference: the least recently used first. Here reading moves nothing (docs/decisions/0048).
     pub(super) fn keys(&self, max: usize, now: u64) -> Strings {
         let entries = usize::try_from(self.state.entries()).unwrap_or(usize::MAX);
         let max = if max == 0 { usize::MAX } else { max };
@@ -23,7 +26,7 @@ impl Store {
             return keys;
         }
         let locked = self.lock();
-        let alive = locked.oldest_first().filter(move |entry| !entry.is_over(now));
+        let alive = locked.oldest_first().filter(move |entry| !entry.is_stale(now));
         Entry::push_keys(alive.take(max), &mut keys);
         keys
     }
@@ -62,7 +65,7 @@ impl Store {
         let mut freed = 0;
         if max == 0 && !self.is_sparse() {
             self.for_each_in_batches(|locked, entry| {
-                if entry.is_over(now) {
+                if entry.is_stale(now) {
                     locked.remove_expired(entry);
                     freed += 1;
                 }
@@ -70,7 +73,7 @@ impl Store {
             return freed;
         }
         let locked = self.lock();
-        for entry in locked.oldest_first().filter(|entry| entry.is_over(now)) {
+        for entry in locked.oldest_first().filter(|entry| entry.is_stale(now)) {
             locked.remove_expired(entry);
             freed += 1;
             if freed == max {
@@ -80,9 +83,10 @@ impl Store {
         freed
     }
 
-    /// Whether there are far fewer entries than buckets.
+    /// Whether there are few entries, or far fewer than buckets.
     fn is_sparse(&self) -> bool {
-        self.state.entries() < u64::from(self.plan.buckets / 8)
+        const FEW: u32 = 1024;
+        self.state.entries() <= u64::from((self.plan.buckets / 8).max(FEW))
     }
 
     /// Entries may be changed, and the one at hand be removed.

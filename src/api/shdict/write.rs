@@ -157,51 +157,10 @@ impl Locked<'_> {
         Stored { result: Ok(()), forcible }
     }
 
-    #[cold]
-    fn alloc_by_evicting(&self, size: usize, now: u64) -> (Option<Entry>, bool) {
-        const ROUNDS: usize = 30;
-        for round in 0..ROUNDS {
-            if !self.evict(now) {
-                return (None, round > 0);
-            }
-            if let Some(entry) = self.alloc(size) {
-                return (Some(entry), true);
-            }
-        }
-        (None, true)
-    }
-
-    /// Removes the entry that has not been used for longest, and up to two more if they are over;
-    /// whether there was one.
-    ///
-    /// Reference: keeps entries in the exact order of their use. Here a use leaves a mark, and an entry
-    /// with one gets a second chance.
-    pub(super) fn evict(&self, now: u64) -> bool {
-        const CHANCES: usize = 64;
-        for _ in 0..CHANCES {
-            let Some(entry) = self.oldest() else { return false };
-            if entry.is_over(now) || !self.store.is_marked(entry.place()) {
-                break;
-            }
-            self.store.unmark(entry.place());
-            self.make_newest(entry);
-        }
-        let Some(entry) = self.oldest() else { return false };
-        let state = self.store.state;
-        if entry.is_over(now) {
-            state.set_expired(state.expired() + 1);
-        } else {
-            state.set_evictions(state.evictions() + 1);
-        }
-        self.remove(entry);
-        self.drop_expired(now);
-        true
-    }
-
     /// Removes up to two entries that are over, if they are the oldest.
     #[inline(always)]
     pub(super) fn drop_expired(&self, now: u64) {
-        if let Some(entry) = self.oldest().filter(|entry| entry.is_over(now)) {
+        if let Some(entry) = self.oldest().filter(|entry| entry.is_stale(now)) {
             self.drop_two_expired(entry, now);
         }
     }
@@ -210,7 +169,7 @@ impl Locked<'_> {
     #[inline(never)]
     fn drop_two_expired(&self, first: Entry, now: u64) {
         self.remove_expired(first);
-        if let Some(second) = self.oldest().filter(|entry| entry.is_over(now)) {
+        if let Some(second) = self.oldest().filter(|entry| entry.is_stale(now)) {
             self.remove_expired(second);
         }
     }

@@ -155,3 +155,36 @@ must provide "init" when providing "init_ttl"
 expecting 1 or 2 argument(s), but saw 3
 --- no_error_log
 [error]
+
+
+
+=== an entry is gone in the millisecond it expires in
+--- http_config
+    lua_shared_dict dict 100k;
+--- config
+    location = /t {
+        content_by_lua_block {
+            local dict, found, forever, left = ngx.shared.dict, 0, 0, 0
+            -- Never the least recently used, which goes first.
+            dict:set("first", 1)
+            -- 0.4 s: whether the clock shows that very millisecond is a matter of luck.
+            for _ = 1, 80 do
+                dict:set("k", 1, 0.005)
+                dict:rpush("list", 1)
+                dict:expire("list", 0.005)
+                ngx.sleep(0.005)
+                if dict:get("k") or dict:llen("list") ~= 0 or dict:lpop("list") then found = found + 1 end
+                if dict:ttl("k") == 0 or dict:ttl("list") == 0 then forever = forever + 1 end
+                if #dict:get_keys() ~= 1 then left = left + 1 end
+                dict:delete("k")
+                dict:delete("list")
+            end
+            ngx.say(found, " ", forever, " ", left)
+        }
+    }
+--- request
+GET /t
+--- response_body
+0 0 0
+--- no_error_log
+[error]

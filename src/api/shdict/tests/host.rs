@@ -56,4 +56,17 @@ impl Dice {
         self.0 ^= self.0 << 17;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % sides
     }
+
+    /// A number of fewer than `bits` bits, the short ones as often as the long ones.
+    pub(super) fn roll_bits(&mut self, bits: u64) -> u64 {
+        let bits = self.roll(bits);
+        self.roll(1 << bits)
+    }
+
+    /// Low numbers more often than high ones.
+    pub(super) fn roll_low(&mut self, sides: u64) -> u64 {
+        let sides = 1 + self.roll(sides);
+        let sides = 1 + self.roll(sides);
+        self.roll(sides)
+    }
 }

@@ -3,5 +3,8 @@
 mod crash;
 mod host;
 mod model;
+mod pages;
 mod property;
+mod reference;
+mod room;
 mod store;

@@ -21,7 +21,7 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn is_stale(&self, now: u64) -> bool {
-        self.expires != 0 && self.expires < now
+        self.expires != 0 && self.expires <= now
     }
 
     pub(super) fn len(&self) -> Option<usize> {

@@ -44,9 +44,9 @@ fn time_passes() {
     let item = item(b"k", Value::Number(1.0), 100);
     store.set(item, When::Always, Shortage::Evict, 1).result.unwrap();
     let mut room = Bytes::default();
-    assert!(store.get(b"k", Stale::Refuse, 100, &mut room).unwrap().is_some());
-    assert_eq!(store.get(b"k", Stale::Refuse, 101, &mut room), Ok(None));
-    assert!(store.get(b"k", Stale::Accept, 101, &mut room).unwrap().unwrap().stale);
+    assert!(store.get(b"k", Stale::Refuse, 99, &mut room).unwrap().is_some());
+    assert_eq!(store.get(b"k", Stale::Refuse, 100, &mut room), Ok(None));
+    assert!(store.get(b"k", Stale::Accept, 100, &mut room).unwrap().unwrap().stale);
     assert_eq!(store.expires(b"k"), Some(100));
     assert!(store.set_expires(b"k", 0));
     assert!(store.get(b"k", Stale::Refuse, 101, &mut room).unwrap().is_some());
