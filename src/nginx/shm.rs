@@ -3,14 +3,18 @@
 //! Whoever adds a zone gets a copy of nginx's own struct, fills in its `init` and `data`, and is called
 //! back through it. In between stands a counter: Lua code that runs at the start (`init_by_lua*`) may use
 //! zones, so it runs when the last of them has been initialised.
+//!
+//! The copies lie in places of one row, which is a static: any pointer that Lua code hands in is known for that of a
+//! zone, or not, without a look at what it points to ([`known`]).
 #![allow(unsafe_code)]
-use core::cell::Cell;
+use core::cell::{Cell, UnsafeCell};
 use core::ffi::c_void;
+use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
 use super::config::Config;
-use super::guard;
 use super::sys::{self, ngx_cycle_t, ngx_int_t, ngx_shm_zone_t};
+use super::{Level, guard};
 
 /// The zones of a configuration.
 pub(crate) struct Zones {
@@ -21,12 +25,62 @@ pub(crate) struct Zones {
 }
 
 /// A zone, as whoever added it sees it.
-#[repr(C)]
+#[repr(C, align(128))]
 struct Zone {
     /// A copy of nginx's, with its owner's `init` and `data`.
     raw: ngx_shm_zone_t,
     zones: &'static Zones,
     cycle: *mut ngx_cycle_t,
+}
+
+/// As many zones as two configurations may have, the old one and the new one.
+const PLACES: usize = 4096;
+
+/// Memory for zones: zeroes where there is none.
+struct Places(UnsafeCell<MaybeUninit<[Zone; PLACES]>>);
+
+// SAFETY: [conf-callback]: changed while the configuration is read or given up, and no thread runs then that uses
+// what is changed.
+unsafe impl Sync for Places {}
+
+static PLACED: Places = Places(UnsafeCell::new(MaybeUninit::zeroed()));
+
+/// A place that is taken until its configuration is given up.
+struct Place(NonNull<Zone>);
+
+impl Place {
+    /// Where the first place is.
+    fn first() -> *mut Zone {
+        PLACED.0.get().cast()
+    }
+
+    /// `None` if all of them are taken.
+    fn take(zone: Zone) -> Option<Self> {
+        // SAFETY: within the row; a zone that has been added has a name.
+        unsafe {
+            let free = (0..PLACES).map(|i| Self::first().add(i));
+            let place = free.into_iter().find(|place| (**place).raw.shm.name.data.is_null())?;
+            place.write(zone);
+            NonNull::new(place).map(Self)
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // SAFETY: ours; nobody uses a zone of a configuration that is given up. A zone has nothing to drop.
+        unsafe { self.0.write_bytes(0, 1) };
+    }
+}
+
+/// The zone that a pointer leads to; `None` if it is none that has been added. The pointer is not followed before
+/// that is known.
+#[inline(always)]
+pub(crate) fn known(pointer: *const c_void) -> Option<NonNull<ngx_shm_zone_t>> {
+    let skipped = pointer.addr().wrapping_sub(Place::first().addr());
+    let is_place =
+        skipped < PLACES * size_of::<Zone>() && skipped.is_multiple_of(size_of::<Zone>());
+    NonNull::new(pointer.cast_mut().cast()).filter(|_| is_place)
 }
 
 // SAFETY (every block of this impl): [conf-callback]; zones and what belongs to them live as long as the
@@ -58,7 +112,12 @@ impl Zones {
                 return NonNull::new((*raw).data.cast());
             }
             let zone = Zone { raw: raw.read(), zones: self, cycle: cf.cycle() };
-            let zone = cf.pool().own(Box::new(zone))?;
+            let Some(place) = Place::take(zone) else {
+                cf.report(Level::Emerg, b"too many zones of shared memory");
+                return None;
+            };
+            let zone = place.0;
+            cf.pool().own(Box::new(place))?;
             (*raw).init = Some(on_init);
             (*raw).data = zone.as_ptr().cast();
             self.added.set(self.added.get() + 1);

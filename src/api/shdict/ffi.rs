@@ -5,7 +5,6 @@
 #![allow(unsafe_code)]
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 use core::mem::MaybeUninit;
-use core::ptr::NonNull;
 
 use super::layout::{BOOLEAN, NUMBER, STRING};
 use super::store::{Answer, Found, Room, Stale, Store, StoreError, Unusual, Value};
@@ -31,6 +30,20 @@ impl From<StoreError> for FfiError {
 }
 
 const NOT_READY: &CStr = c"the shared dictionary is not ready yet";
+const BAD_ZONE: &CStr = c"bad \"zone\" argument";
+
+/// The store of a zone, which may be any pointer.
+#[inline(always)]
+fn store<'a>(zone: *const c_void) -> Result<&'a Store, FfiError> {
+    let store = Dict::of(zone).and_then(Dict::store);
+    store.ok_or_else(|| FfiError::message(no_store(zone)))
+}
+
+/// Why there is none.
+#[cold]
+fn no_store(zone: *const c_void) -> &'static CStr {
+    if zone.is_null() || Dict::of(zone).is_none() { BAD_ZONE } else { NOT_READY }
+}
 
 /// The buffer that lua-resty-core offers, or one from the heap, which it frees.
 struct Buffer {
@@ -125,11 +138,10 @@ fn expires(ttl: c_long, now: u64) -> u64 {
 /// `dict:get(key)`, `dict:get_stale(key)`
 ///
 /// # Safety
-/// `zone` comes from `udata_to_zone`; `key` holds `key_len` bytes; `*str_value_buf` has the room that
-/// `*str_value_len` says; see [`Slot`] for the rest.
+/// `key` holds `key_len` bytes; `*str_value_buf` has the room that `*str_value_len` says; see [`Slot`] for the rest.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_shdict_get(
-    zone: NonNull<c_void>,
+    zone: *const c_void,
     key: *const u8,
     key_len: usize,
     value_type: Slot<c_int>,
@@ -142,17 +154,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_get(
     err: Slot<*const c_char>,
 ) -> c_int {
     // SAFETY: the caller's contract.
-    let (dict, key) = unsafe { (Dict::of_zone(zone), core::slice::from_raw_parts(key, key_len)) };
-    let Some(store) = dict.store() else {
-        err.set(NOT_READY.as_ptr());
-        return Rc::Error.into();
-    };
-    debug!(
-        Log::cycle(),
-        "fetching key \"{}\" in shared dict \"{}\"",
-        log::Text(key),
-        log::Text(dict.name())
-    );
+    let key = unsafe { core::slice::from_raw_parts(key, key_len) };
     let stale = if get_stale != 0 { Stale::Accept } else { Stale::Refuse };
     let results =
         Results { value_type, str_value_buf, str_value_len, num_value, user_flags, is_stale };
@@ -162,7 +164,12 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_get(
         let data = results.str_value_buf.get().cast();
         core::slice::from_raw_parts_mut(data, results.str_value_len.get())
     };
-    match store.get_at_once(key, stale, time::now_msec, room) {
+    let store = Dict::latest_if(zone).and_then(Dict::store);
+    let found = match store.filter(|_| !Log::cycle().debugs()) {
+        Some(store) => store.get_at_once(key, stale, time::now_msec, room),
+        None => Err(Unusual),
+    };
+    match found {
         Ok(Some(found)) => {
             let rc = results.set(found);
             if rc != Rc::Ok {
@@ -174,14 +181,14 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_get(
             results.value_type.set(0);
             Rc::Ok.into()
         }
-        Err(Unusual) => get_at_last(store, key, stale, results, err),
+        Err(Unusual) => get_at_last(zone, key, stale, results, err),
     }
 }
 
 #[cold]
 #[inline(never)]
 fn get_at_last(
-    store: &Store,
+    zone: *const c_void,
     key: &[u8],
     stale: Stale,
     results: Results,
@@ -189,6 +196,13 @@ fn get_at_last(
 ) -> c_int {
     err.set(core::ptr::null());
     let found = || {
+        let store = store(zone)?;
+        debug!(
+            Log::cycle(),
+            "fetching key \"{}\" in shared dict \"{}\"",
+            log::Text(key),
+            log::Text(Dict::of(zone).map_or(b"", Dict::name))
+        );
         let mut buffer = results.buffer();
         match store.get(key, stale, time::now_msec(), &mut buffer) {
             Ok(Some(found)) if matches!(found.value, Found::String(_)) => {
@@ -219,7 +233,7 @@ const SAFE: c_int = 4;
 /// As for `get`; a string value has `str_value_len` bytes.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_shdict_store(
-    zone: NonNull<c_void>,
+    zone: *const c_void,
     op: c_int,
     key: *const u8,
     key_len: usize,
@@ -234,10 +248,9 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_store(
 ) -> c_int {
     ffi::call(Some(&errmsg), || {
         forcible.set(0);
+        let store = store(zone)?;
         // SAFETY: the caller's contract.
-        let (dict, key) =
-            unsafe { (Dict::of_zone(zone), core::slice::from_raw_parts(key, key_len)) };
-        let store = dict.store().ok_or(FfiError::message(NOT_READY))?;
+        let key = unsafe { core::slice::from_raw_parts(key, key_len) };
         let now = time::now_msec();
         let value = match value_type {
             // SAFETY: the caller's contract.
@@ -275,7 +288,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_store(
 /// As for `get`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_shdict_incr(
-    zone: NonNull<c_void>,
+    zone: *const c_void,
     key: *const u8,
     key_len: usize,
     value: Slot<f64>,
@@ -287,10 +300,9 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_incr(
 ) -> c_int {
     ffi::call(Some(&err), || {
         forcible.set(0);
+        let store = store(zone)?;
         // SAFETY: the caller's contract.
-        let (dict, key) =
-            unsafe { (Dict::of_zone(zone), core::slice::from_raw_parts(key, key_len)) };
-        let store = dict.store().ok_or(FfiError::message(NOT_READY))?;
+        let key = unsafe { core::slice::from_raw_parts(key, key_len) };
         let now = time::now_msec();
         let init = (has_init != 0).then(|| (init, expires(init_ttl, now)));
         let stored = store.incr(key, value.get(), init, now);
@@ -307,12 +319,9 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_incr(
 /// # Safety
 /// As for `get`.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ngx_http_lua_ffi_shdict_flush_all(zone: *mut c_void) -> c_int {
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_flush_all(zone: *const c_void) -> c_int {
     ffi::call(None, || {
-        // SAFETY: the caller's contract.
-        let store =
-            unsafe { Dict::of(zone) }.and_then(Dict::store).ok_or(FfiError::message(NOT_READY))?;
-        store.flush_all(time::now_msec());
+        store(zone)?.flush_all(time::now_msec());
         Ok(Rc::Ok)
     })
 }
@@ -323,17 +332,19 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_flush_all(zone: *mut c_void) -> c_i
 /// As for `get`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_shdict_get_ttl(
-    zone: *mut c_void,
+    zone: *const c_void,
     key: *const u8,
     key_len: usize,
 ) -> c_long {
     // SAFETY: the caller's contract.
-    let (store, key) = unsafe { (Dict::of(zone), ffi::bytes(key, key_len)) };
+    let key = unsafe { ffi::bytes(key, key_len) };
     let not_found = c_long::from(c_int::from(Rc::Declined));
-    match store.and_then(Dict::store).and_then(|store| store.expires(key)) {
+    match store(zone).ok().and_then(|store| store.expires(key)) {
         None => not_found,
         Some(0) => 0,
         Some(expires) => match expires.wrapping_sub(time::now_msec()).cast_signed() {
+            // Reference: in the millisecond a key expires in, it is one that never does.
+            0 => -1,
             // Reference: five milliseconds after its time a key is "not found".
             ttl if ttl == not_found => ttl - 1,
             ttl => ttl,
@@ -347,15 +358,15 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_get_ttl(
 /// As for `get`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_shdict_set_expire(
-    zone: *mut c_void,
+    zone: *const c_void,
     key: *const u8,
     key_len: usize,
     exptime: c_long,
 ) -> c_int {
     ffi::call(None, || {
+        let store = store(zone)?;
         // SAFETY: the caller's contract.
-        let (store, key) = unsafe { (Dict::of(zone), ffi::bytes(key, key_len)) };
-        let store = store.and_then(Dict::store).ok_or(FfiError::message(NOT_READY))?;
+        let key = unsafe { ffi::bytes(key, key_len) };
         let found = store.set_expires(key, expires(exptime, time::now_msec()));
         Ok(if found { Rc::Ok } else { Rc::Declined })
     })
@@ -366,10 +377,8 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_set_expire(
 /// # Safety
 /// As for `get`.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ngx_http_lua_ffi_shdict_capacity(zone: *mut c_void) -> usize {
-    // SAFETY: the caller's contract.
-    let store = unsafe { Dict::of(zone) }.and_then(Dict::store);
-    store.map_or(0, |store| store.slab.size())
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_capacity(zone: *const c_void) -> usize {
+    store(zone).map_or(0, |store| store.slab.size())
 }
 
 /// `dict:free_space()`
@@ -377,18 +386,19 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_capacity(zone: *mut c_void) -> usiz
 /// # Safety
 /// As for `get`.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ngx_http_lua_ffi_shdict_free_space(zone: *mut c_void) -> usize {
-    // SAFETY: the caller's contract.
-    let store = unsafe { Dict::of(zone) }.and_then(Dict::store);
-    store.map_or(0, Store::free_space)
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_free_space(zone: *const c_void) -> usize {
+    store(zone).map_or(0, Store::free_space)
 }
 
-/// The zone behind the userdata in a dictionary's table.
+/// The zone behind the userdata in a dictionary's table; null, for which lua-resty-core has a message, for any other
+/// userdata.
 ///
 /// # Safety
-/// `userdata` is null or what `install` has put there.
+/// `userdata` is null or the value of some userdata or cdata.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ngx_http_lua_ffi_shdict_udata_to_zone(userdata: *mut c_void) -> *mut c_void {
+unsafe extern "C" fn ngx_http_lua_ffi_shdict_udata_to_zone(
+    userdata: *const c_void,
+) -> *const c_void {
     // SAFETY: the caller's contract.
-    unsafe { userdata.cast::<*mut c_void>().as_ref() }.map_or(core::ptr::null_mut(), |zone| *zone)
+    unsafe { Dict::zone_of_userdata(userdata) }
 }

@@ -1,9 +1,12 @@
 //! The Lua face of `ngx.shared.DICT`: the table, and what lua-resty-core leaves to the module.
+use core::ptr::NonNull;
+
 use super::list::{End, Popped, PushError};
 use super::store::{Stats, Store, StoreError, Value};
 use super::zone::Dict;
 use crate::conf::MainConf;
 use crate::nginx::slab::Strings;
+use crate::nginx::sys::ngx_shm_zone_t;
 use crate::nginx::time;
 use crate::vm::{Call, Error, Function, IntoResults, Kind, Result, Stack, lua_fn};
 
@@ -36,7 +39,7 @@ pub(crate) fn install(stack: Stack, conf: &MainConf) {
         push_metatable(stack);
         for zone in dicts.iter() {
             stack.new_table(1, 0);
-            stack.push_userdata(zone.as_ptr().cast());
+            push_zone(stack, *zone);
             stack.raw_seti(-2, ZONE);
             stack.push_value(-2);
             stack.set_metatable(-2);
@@ -45,6 +48,16 @@ pub(crate) fn install(stack: Stack, conf: &MainConf) {
         stack.pop(1);
     }
     stack.set_raw_field(-2, b"shared");
+}
+
+/// The userdata for a dictionary's table, where `udata_to_zone` can read it. stack: [-0, +1, m]
+fn push_zone(stack: Stack, zone: NonNull<ngx_shm_zone_t>) {
+    stack.push_userdata(zone.as_ptr().cast());
+    while !Dict::can_be_read(stack.pointer(-1)) {
+        // Not where the last one is.
+        stack.push_userdata(zone.as_ptr().cast());
+        stack.remove(-2);
+    }
 }
 
 /// stack: [-0, +1, m]
@@ -78,11 +91,8 @@ fn store<'a>(call: &Call<'a>, refused: &'static str) -> Result<&'a Store> {
         return Err(Error::raise(refused));
     }
     stack.raw_geti(1, ZONE);
-    let zone = stack.userdata(-1);
-    #[allow(unsafe_code)]
-    // SAFETY: a userdata in this place is what `install` has put there, or user code has gone out of
-    // its way to break things, as in the reference.
-    let dict = zone.and_then(|zone| unsafe { Dict::of(zone) });
+    // Reference: takes any userdata in this place for one of its own.
+    let dict = stack.userdata(-1).and_then(|zone| Dict::of(zone));
     dict.and_then(Dict::store).ok_or(Error::raise(refused))
 }
 

@@ -64,14 +64,9 @@ unsafe extern "C" fn ngx_http_lua_shared_dict_get(
     value: *mut c_void,
 ) -> ngx_int_t {
     guard(sys::ERROR, || {
-        let Some(zone) = NonNull::new(zone).filter(|zone| Dict::is_of(*zone)) else {
-            return sys::ERROR;
-        };
+        let Some(store) = Dict::of(zone.cast()).and_then(Dict::store) else { return sys::ERROR };
         // SAFETY: the caller's contract.
-        let (dict, key, value) = unsafe {
-            (Dict::of(zone.as_ptr().cast()), ffi::bytes(key, key_len), &mut *value.cast::<CValue>())
-        };
-        let Some(store) = dict.and_then(Dict::store) else { return sys::ERROR };
+        let (key, value) = unsafe { (ffi::bytes(key, key_len), &mut *value.cast::<CValue>()) };
         // SAFETY: the caller's contract; what is no buffer is not written to.
         let buffer = unsafe {
             let string = value.value.string;

@@ -2,7 +2,9 @@
 #![allow(unsafe_code)]
 use core::cell::OnceCell;
 use core::ffi::c_void;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicPtr, AtomicUsize};
 
 use super::layout::MAX_ZONE;
 use super::store::Store;
@@ -11,33 +13,123 @@ use crate::conf::setters::ConfError;
 use crate::nginx::config::Config;
 use crate::nginx::slab::Slab;
 use crate::nginx::sys::{self, ngx_int_t, ngx_shm_zone_t};
-use crate::nginx::{Level, Log, guard, slot};
+use crate::nginx::{Level, Log, guard, shm, slot};
 
 /// What a zone's `data` points to.
 pub(super) struct Dict {
     name: &'static [u8],
+    zone: *const c_void,
+    /// Where the value of a userdata lies that holds the zone, and was asked for last.
+    userdata: AtomicUsize,
     store: OnceCell<Store>,
 }
 
+/// The dictionary that was used last: most calls are about it, or lead to it at once. It is null's until there is
+/// one. Threads of a pool use it as well; they have one word of it or another.
+static LATEST: AtomicPtr<Dict> = AtomicPtr::new((&raw const NONE.0).cast_mut());
+
+/// Dictionaries by the userdata that were asked for.
+static ASKED_FOR: [AtomicPtr<Dict>; 256] = [const { AtomicPtr::new(ptr::null_mut()) }; 256];
+
+struct NoDict(Dict);
+
+// SAFETY: it has no store, and never gets one.
+unsafe impl Sync for NoDict {}
+
+static NONE: NoDict = NoDict(Dict {
+    name: b"",
+    zone: ptr::null(),
+    userdata: AtomicUsize::new(0),
+    store: OnceCell::new(),
+});
+
+impl Drop for Dict {
+    fn drop(&mut self) {
+        let own = ptr::from_mut(self);
+        let _ = LATEST.compare_exchange(own, (&raw const NONE.0).cast_mut(), Relaxed, Relaxed);
+        for place in &ASKED_FOR {
+            let _ = place.compare_exchange(own, ptr::null_mut(), Relaxed, Relaxed);
+        }
+    }
+}
+
 impl Dict {
-    /// The dictionary of a zone.
-    ///
-    /// # Safety
-    /// `zone` is null or that of a dictionary.
+    /// The dictionary of a zone; `None` if the pointer, which may be any, is not that of a dictionary's zone.
     #[inline(always)]
-    pub(super) unsafe fn of<'a>(zone: *mut c_void) -> Option<&'a Self> {
-        // SAFETY: the caller's contract; both live as long as the cycle.
-        unsafe { zone.cast::<ngx_shm_zone_t>().as_ref()?.data.cast::<Self>().as_ref() }
+    pub(super) fn of<'a>(zone: *const c_void) -> Option<&'a Self> {
+        Self::latest_if(zone).or_else(|| Self::look_up(zone))
     }
 
-    /// The dictionary of a zone that the directive has made one.
+    #[inline(always)]
+    fn latest<'a>() -> &'a Self {
+        // SAFETY: a dictionary of a configuration that lives, or `NONE`.
+        unsafe {
+            let latest = LATEST.load(Relaxed);
+            core::hint::assert_unchecked(!latest.is_null());
+            &*latest
+        }
+    }
+
+    /// The same, if it is the one that was used last.
+    #[inline(always)]
+    pub(super) fn latest_if<'a>(zone: *const c_void) -> Option<&'a Self> {
+        let latest = Self::latest();
+        (latest.zone == zone).then_some(latest)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn look_up<'a>(zone: *const c_void) -> Option<&'a Self> {
+        let zone = shm::known(zone).filter(|zone| Self::is_of(*zone))?;
+        // SAFETY: `set_shared_dict` has made it one; both live as long as the cycle.
+        unsafe { zone.as_ref().data.cast::<Self>().as_ref() }
+    }
+
+    /// The zone that the userdata in a dictionary's table holds; null for any other userdata.
     ///
     /// # Safety
-    /// It has.
+    /// `userdata` is null or where the value of some userdata or cdata lies, which may be an empty one.
     #[inline(always)]
-    pub(super) unsafe fn of_zone<'a>(zone: NonNull<c_void>) -> &'a Self {
-        // SAFETY: the caller's contract; both live as long as the cycle.
-        unsafe { &*zone.cast::<ngx_shm_zone_t>().as_ref().data.cast::<Self>() }
+    pub(super) unsafe fn zone_of_userdata(userdata: *const c_void) -> *const c_void {
+        let latest = Self::latest();
+        if latest.userdata.load(Relaxed) == userdata.addr() {
+            return latest.zone;
+        }
+        // SAFETY: the caller's contract.
+        unsafe { Self::look_up_userdata(userdata) }
+    }
+
+    /// # Safety
+    /// As for `zone_of_userdata`.
+    #[inline(never)]
+    unsafe fn look_up_userdata(userdata: *const c_void) -> *const c_void {
+        let place = &ASKED_FOR[userdata.addr() / 16 % ASKED_FOR.len()];
+        // SAFETY: null, or a dictionary of a configuration that lives.
+        let asked_for = unsafe { place.load(Relaxed).as_ref() };
+        let dict = match asked_for {
+            Some(dict) if dict.userdata.load(Relaxed) == userdata.addr() => dict,
+            _ => {
+                if !Self::can_be_read(userdata) {
+                    return ptr::null();
+                }
+                // SAFETY: it can.
+                let zone = unsafe { userdata.cast::<*const c_void>().read() };
+                let Some(dict) = Self::look_up(zone) else { return ptr::null() };
+                dict.userdata.store(userdata.addr(), Relaxed);
+                place.store(ptr::from_ref(dict).cast_mut(), Relaxed);
+                dict
+            }
+        };
+        LATEST.store(ptr::from_ref(dict).cast_mut(), Relaxed);
+        dict.zone
+    }
+
+    /// Whether a word can be read where the value of a userdata lies: that of an empty one may be the end of mapped
+    /// memory, a light one may be a number. An aligned word is mapped if the byte before it in its page is.
+    pub(super) fn can_be_read(userdata: *const c_void) -> bool {
+        const PAGE: usize = 4096;
+        let at = userdata.addr();
+        at >= 16 * PAGE && !at.is_multiple_of(PAGE) && at.is_multiple_of(align_of::<usize>())
     }
 
     /// `None` before the zone has been initialised: while the configuration is read.
@@ -108,7 +200,8 @@ pub(crate) fn set_shared_dict(cf: Config) -> Result<(), ConfError> {
             cf.report(Level::Emerg, &what.concat());
             return Err(ConfError::Reported);
         }
-        let dict = Box::new(Dict { name, store: OnceCell::new() });
+        let (userdata, store) = (AtomicUsize::new(0), OnceCell::new());
+        let dict = Box::new(Dict { name, zone: zone.cast(), userdata, store });
         let dict = cf.pool().own(dict).ok_or(ConfError::Reported)?;
         (*zone).init = Some(on_init);
         (*zone).data = dict.as_ptr().cast();
@@ -121,10 +214,8 @@ pub(crate) fn set_shared_dict(cf: Config) -> Result<(), ConfError> {
 unsafe extern "C" fn on_init(zone: *mut ngx_shm_zone_t, _: *mut c_void) -> ngx_int_t {
     guard(sys::ERROR, || {
         // SAFETY: [conf-callback]: `set_shared_dict` has left a dictionary, nginx has mapped the zone.
-        let ready = unsafe {
-            let slab = Slab::from_raw((*zone).shm.addr, (*zone).shm.size);
-            Dict::of(zone.cast()).zip(slab)
-        };
+        let slab = unsafe { Slab::from_raw((*zone).shm.addr, (*zone).shm.size) };
+        let ready = Dict::look_up(zone.cast()).zip(slab);
         let Some((dict, slab)) = ready else { return sys::ERROR };
         let Some(store) = dict.open(slab) else {
             Log::cycle().print(
