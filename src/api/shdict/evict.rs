@@ -3,7 +3,7 @@
 //! The allocator shares out pages, and each page of small blocks to blocks of one size. So what a new entry needs
 //! may be a block of its size, or a page, or some pages in a row; and a page is free when the last block in it
 //! is. An entry that has not been used for long goes if that frees what is needed. Otherwise its page is
-//! cleared, or the pages around it that cost least, whatever else lies there. docs/decisions/0048 has the reasons.
+//! cleared, or the pages around it that cost least, whatever else lies there. docs/decisions/0049 has the reasons.
 use core::ops::Range;
 
 use super::layout::{Entry, Node, Ref};

@@ -14,7 +14,7 @@ impl Store {
     /// Up to `max` keys that have not expired, those stored first at the front; 0: all, which are in no order if they
     /// are many.
     ///
-    /// Reference: the least recently used first. Here reading moves nothing (docs/decisions/0048).
+    /// Reference: the least recently used first. Here reading moves nothing (docs/decisions/0049).
     pub(super) fn keys(&self, max: usize, now: u64) -> Strings {
         let entries = usize::try_from(self.state.entries()).unwrap_or(usize::MAX);
         let max = if max == 0 { usize::MAX } else { max };
