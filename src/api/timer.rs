@@ -13,7 +13,7 @@ use crate::conf::MainConf;
 use crate::coroutine::{RequestCtx, Run, disabled, lease, recycle, request_of};
 use crate::nginx::detached::{self, Confs, Context, Detached};
 use crate::nginx::event::Delay;
-use crate::nginx::{Level, Log, Msec, Phase, Phases, Request, Timer, debug, exit, process};
+use crate::nginx::{Level, Log, Msec, Phase, Phases, Request, Timer, debug, exit, grace, process};
 use crate::vm::{Call, Error, Kind, Result, Thread, Vm, lua_fn, traceback};
 
 pub(crate) const DOMAIN: Domain = Domain {
@@ -110,7 +110,9 @@ impl All {
         rest > 0
     }
 
+    /// A timer is pending, and keeps a worker that exits: not every delay is one of nginx's timers.
     fn link(&self, this: NonNull<Pending>) {
+        grace::begin();
         let first = self.pending.replace(Some(this));
         let pending = unsafe { this.as_ref() };
         let count = &pending.job.conf.pending_timers;
@@ -124,6 +126,7 @@ impl All {
 
     /// Takes a timer out of the list: it is no longer pending.
     fn unlink(&self, this: NonNull<Pending>) {
+        grace::end();
         let pending = unsafe { this.as_ref() };
         let count = &pending.job.conf.pending_timers;
         count.set(count.get() - 1);
@@ -238,7 +241,8 @@ fn start(call: &Call<'_>, delay: Msec, interval: Option<Msec>) -> Result<i32> {
     if conf.pending_timers.get() >= conf.max_pending_timers {
         return Err(Error::fail("too many pending timers"));
     }
-    if !conf.watches_exit.get() {
+    // While the worker exits it is too late to watch for that, and the timers fire by themselves.
+    if !conf.watches_exit.get() && !process::exiting() {
         debug!(Log::cycle(), "lua creating fake watcher connection");
         exit::on_exit(abort_pending).ok_or(Error::raise("no memory"))?;
         conf.watches_exit.set(true);
@@ -260,8 +264,10 @@ fn start(call: &Call<'_>, delay: Msec, interval: Option<Msec>) -> Result<i32> {
 /// Without a delay, a timer that code for a client makes fires when the events of this round of the event loop have
 /// been handled; but not too many after one another, and others in the next round, so that nothing that makes timers
 /// keeps the event loop from looking for events.
+///
+/// Reference: while the worker exits, timers without a delay that make one another keep it from ever looking again.
 fn when(phase: Phase, delay: Msec) -> Delay {
-    if delay.0 > 0 || process::exiting() {
+    if delay.0 > 0 {
         Delay::After(delay)
     } else if Phases::WITH_CLIENT.contains(phase) && ALL.fires_at_once() {
         Delay::ThisRound

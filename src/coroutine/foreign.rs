@@ -16,6 +16,7 @@ use core::ptr;
 use super::context::RequestCtx;
 use super::suspension::{Suspension, Waker};
 use super::task::Co;
+use crate::nginx::grace::Waived;
 use crate::nginx::log::{Text, trace};
 use crate::vm::Stack;
 
@@ -32,19 +33,23 @@ pub(crate) struct Foreign {
     data: Cell<*mut c_void>,
 }
 
-struct Wait(&'static Foreign);
+struct Wait {
+    handle: &'static Foreign,
+    /// A module that lets a worker stay for what it does has a timer of its own, unless a client waits.
+    _waived: Option<Waived>,
+}
 
 impl Suspension for Wait {
     fn results(&mut self, _: Stack) -> i32 {
-        self.0.waits.set(false);
-        self.0.results.take()
+        self.handle.waits.set(false);
+        self.handle.results.take()
     }
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        if self.0.waits.replace(false) {
-            self.0.clean_up();
+        if self.handle.waits.replace(false) {
+            self.handle.clean_up();
         }
     }
 }
@@ -67,7 +72,8 @@ impl Foreign {
         if !handle.waits.get() {
             co.cancel();
             handle.waits.set(true);
-            co.room().begin(|| Wait(handle));
+            let waived = ctx.request.is_detached().then(Waived::new);
+            co.room().begin(|| Wait { handle, _waived: waived });
         }
         Some(handle)
     }

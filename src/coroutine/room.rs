@@ -1,12 +1,14 @@
 //! Where a coroutine keeps what it waits for: in its own record, or in a box if that is too big.
 //!
-//! Owning a suspension is waiting; emptying the room drops it, which cancels the wait.
+//! Owning a suspension is waiting; emptying the room drops it, which cancels the wait. A worker that exits gracefully
+//! stays until all rooms are empty, whatever is waited for (`nginx::grace`).
 #![allow(unsafe_code)]
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use super::suspension::Suspension;
+use crate::nginx::grace;
 use crate::vm::Stack;
 
 /// Enough for a timer and a few words beside it.
@@ -46,6 +48,7 @@ impl Room {
     #[inline]
     pub(super) fn begin<S: Suspension + 'static>(&self, make: impl FnOnce() -> S) {
         self.empty();
+        grace::begin();
         let fits = size_of::<S>() <= size_of::<Place>() && align_of::<S>() <= align_of::<Place>();
         let mut at: NonNull<S> = if fits && !self.taken.replace(true) {
             NonNull::from(&self.place).cast()
@@ -118,6 +121,7 @@ impl Drop for Taken<'_> {
                 drop(Box::from_raw(self.held.as_ptr()));
             }
         }
+        grace::end();
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod event;
 pub(crate) mod exit;
 pub(crate) mod filter;
 pub(crate) mod filtered;
+pub(crate) mod grace;
 pub(crate) mod headers;
 pub(crate) mod lent;
 pub(crate) mod log;

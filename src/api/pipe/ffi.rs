@@ -13,6 +13,7 @@ use crate::api::given::{self, Kind};
 use crate::coroutine::{RequestCtx, Suspension, Waker, disabled};
 use crate::nginx::child::{self, Program};
 use crate::nginx::event::Delay;
+use crate::nginx::grace::Waived;
 use crate::nginx::pipe_end::Side;
 use crate::nginx::reaper::{self, Exit};
 use crate::nginx::sys::ngx_http_request_t;
@@ -96,6 +97,7 @@ enum Which {
 struct Transfer {
     process: Share<Process>,
     which: Which,
+    _waived: Option<Waived>,
 }
 
 impl Process {
@@ -128,6 +130,7 @@ struct Wait {
     process: Share<Process>,
     timer: Timer<Waker>,
     timeout: Option<Msec>,
+    _waived: Option<Waived>,
 }
 
 impl Suspension for Wait {
@@ -265,6 +268,11 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_proc_read(
     })
 }
 
+/// Nobody knows when a process does something: without a limit or a client, a worker that is to end does not wait for it.
+fn waive(ctx: &RequestCtx, limit: Option<Msec>) -> Option<Waived> {
+    (limit.is_none() && ctx.request.is_detached()).then(Waived::new)
+}
+
 /// Makes the coroutine wait for a stream.
 fn wait_for(
     ctx: &RequestCtx,
@@ -280,7 +288,7 @@ fn wait_for(
             refusal.set(Some(failure));
             return Err(crate::vm::Error::raise("no event"));
         }
-        Ok(Transfer { process: Share::clone(process), which })
+        Ok(Transfer { process: Share::clone(process), which, _waived: waive(ctx, limit) })
     });
     if waits.is_err() {
         let text = refusal.get().map_or("no co ctx found".into(), |why| why.text(stream.side()));
@@ -488,7 +496,8 @@ unsafe extern "C" fn ngx_http_lua_ffi_pipe_proc_wait(
         let waits = ctx.suspend_on_yield(|waker| {
             process.set_waiter(waker);
             let timer = Timer::new(ctx.log(), waker, Waker::wake);
-            Ok(Wait { process: Share::clone(&process), timer, timeout: limit })
+            let (process, _waived) = (Share::clone(&process), waive(ctx, limit));
+            Ok(Wait { process, timer, timeout: limit, _waived })
         });
         if waits.is_err() {
             return Err(error(&err, "no co ctx found").into());

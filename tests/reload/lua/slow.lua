@@ -1,0 +1,3 @@
+local start = ngx.now()
+while ngx.now() - start < 0.3 do ngx.sleep(0) end
+return "loaded"
