@@ -11,6 +11,7 @@ use core::ptr;
 use super::chain::{self, Tag};
 use super::lent::{Loan, Loans};
 use super::log::debug;
+use super::request::NotDiscarded;
 use super::sys::{self, ngx_chain_t, ngx_int_t};
 use super::{Request, slot};
 
@@ -99,6 +100,8 @@ pub(crate) struct Output {
     mime_set: Cell<bool>,
     headers_set: Cell<bool>,
     raw_socket: Cell<bool>,
+    /// The headers failed in nginx's filters: without them nothing can follow.
+    broken: Cell<bool>,
     /// What Lua wrote and the filters have not seen yet.
     first: Cell<*mut ngx_chain_t>,
     last: Cell<*mut ngx_chain_t>,
@@ -135,6 +138,7 @@ impl Output {
             mime_set: Cell::new(false),
             headers_set: Cell::new(false),
             raw_socket: Cell::new(false),
+            broken: Cell::new(false),
             first: Cell::new(ptr::null_mut()),
             last: Cell::new(ptr::null_mut()),
             pending: Cell::new(0),
@@ -228,10 +232,15 @@ impl Output {
         if self.buffering.get() {
             return Ok(());
         }
-        // Header filters may still change the headers.
+        check(self.filter_headers(r), 1)
+    }
+
+    /// Header filters may still change the headers, or refuse them.
+    fn filter_headers(&self, r: Request) -> ngx_int_t {
         let code = unsafe { sys::ngx_http_send_header(r.as_ptr()) };
         self.header_sent.set(true);
-        check(code, 1)
+        self.broken.set(code == sys::ERROR && !r.header_sent());
+        code
     }
 
     fn set_content_type(&self, r: Request) -> bool {
@@ -509,18 +518,25 @@ impl Output {
 
     /// Ends the response: headers if they are not out, what is collected, the end mark.
     pub(crate) fn finish(&self, r: Request) -> Result<(), Stopped> {
+        if self.broken.get() {
+            return Err(Stopped(sys::ERROR));
+        }
         if self.raw_socket.get() || self.eof.get() {
             return self.send(r);
         }
         if (!self.header_sent.get() || r.header_only()) && !self.begin_body(r)? {
             return Ok(());
         }
-        if r.has_unread_body() && r.discard_body() != sys::OK {
-            return Err(Stopped(sys::ERROR));
-        }
+        r.discard_unread_body().map_err(|NotDiscarded| Stopped(sys::ERROR))?;
         if self.buffering.get() {
             self.send_http10_headers(r)?;
             self.buffering.set(false);
+            // Only nginx's header filters know of some responses that they have no body.
+            if r.header_only() {
+                self.eof.set(true);
+                self.take_pending();
+                return Ok(());
+            }
         }
         self.eof.set(true);
         if self.options.get().sends_each_write {
@@ -555,13 +571,14 @@ impl Output {
             if !r.header_only() && (*out).content_length.is_null() {
                 (*out).content_length_n = self.pending.get() as sys::off_t;
             }
-            let code = sys::ngx_http_send_header(r.as_ptr());
-            self.header_sent.set(true);
-            check(code, 300)
         }
+        check(self.filter_headers(r), 300)
     }
 
     fn filter(&self, r: Request, chain: *mut ngx_chain_t) -> Result<(), Stopped> {
+        if self.broken.get() {
+            return Err(Stopped(sys::ERROR));
+        }
         let code = as_active(r, || unsafe { sys::ngx_http_output_filter(r.as_ptr(), chain) });
         if code == sys::ERROR {
             return Err(Stopped(code));

@@ -124,7 +124,7 @@ impl Request {
     }
 
     /// Whether the client announced a body that nobody has begun to read.
-    pub(crate) fn has_unread_body(self) -> bool {
+    fn has_unread_body(self) -> bool {
         unsafe {
             let r = self.as_ptr();
             let head = &raw const (*r).headers_in;
@@ -187,6 +187,23 @@ impl Request {
     /// Lets the client send no more than nginx needs to keep the connection.
     pub(crate) fn discard_body(self) -> isize {
         unsafe { sys::ngx_http_discard_request_body(self.as_ptr()) }
+    }
+
+    /// Has nginx throw away a body that nobody has begun to read: what comes behind it is the next request, and it is
+    /// none itself. Once the headers are out, a client that asks whether to send it has its answer.
+    pub(crate) fn discard_unread_body(self) -> Result<(), NotDiscarded> {
+        if !self.has_unread_body() {
+            return Ok(());
+        }
+        if self.header_sent() {
+            unsafe { ngx_http_request_t::set_expect_tested_raw(self.as_ptr(), 1) };
+        }
+        if self.discard_body() == sys::OK { Ok(()) } else { Err(NotDiscarded) }
+    }
+
+    /// The connection carries no other request.
+    pub(crate) fn close_afterwards(self) {
+        unsafe { ngx_http_request_t::set_keepalive_raw(self.as_ptr(), 0) }
     }
 
     pub(crate) fn run_phases_on_write(self) {
@@ -281,6 +298,9 @@ impl Request {
         }
     }
 }
+
+/// The body is malformed, or the connection broken.
+pub(crate) struct NotDiscarded;
 
 /// Whether the client is still there to answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -15,7 +15,7 @@ use crate::nginx::{Outcome, Phase, Request, debug, guard};
 pub(crate) unsafe extern "C" fn on_content(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: [request-alive]: nginx runs content handlers on live requests only.
     let Some(r) = (unsafe { Request::from_raw(r) }) else { return Outcome::Abort.code() };
-    guard(Outcome::SERVER_ERROR, || handle(r)).code()
+    guard(Outcome::SERVER_ERROR, || engine::ended(r, handle(r))).code()
 }
 
 #[inline(always)]
@@ -55,7 +55,7 @@ unsafe extern "C" fn on_body_read(r: *mut ngx_http_request_t) {
     // SAFETY: [request-alive]: nginx reads bodies of live requests only.
     let Some(r) = (unsafe { Request::from_raw(r) }) else { return };
     if engine::take_body_wait(r) {
-        let outcome = guard(Outcome::SERVER_ERROR, || handle(r));
+        let outcome = guard(Outcome::SERVER_ERROR, || engine::ended(r, handle(r)));
         r.finalize(outcome.code());
     }
 }
@@ -63,7 +63,7 @@ unsafe extern "C" fn on_body_read(r: *mut ngx_http_request_t) {
 /// Runs what is ready after a wake-up, and ends the request with it.
 fn drive(ctx: &RequestCtx) {
     let r = ctx.request;
-    let outcome = guard(Outcome::SERVER_ERROR, || conclude(ctx, ctx.run_ready()));
+    let outcome = guard(Outcome::SERVER_ERROR, || engine::ended(r, conclude(ctx, ctx.run_ready())));
     if outcome != Outcome::Suspend {
         r.finalize(outcome.code());
     }

@@ -22,7 +22,23 @@ use crate::nginx::{Level, Outcome, Phase, Request, debug, guard};
 pub(crate) unsafe extern "C" fn on_phase<const P: u32>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: [request-alive]: nginx runs phase handlers on live requests only.
     let Some(r) = (unsafe { Request::from_raw(r) }) else { return Outcome::Abort.code() };
-    guard(Outcome::SERVER_ERROR, || handle(r, phase_of::<P>())).code()
+    guard(Outcome::SERVER_ERROR, || ended(r, handle(r, phase_of::<P>()))).code()
+}
+
+/// `outcome`, and nothing of the request left on the connection if that ends it: where the response is made by Lua,
+/// whichever way it ended, nginx would take a body that nobody read for the next request.
+#[inline]
+pub(super) fn ended(r: Request, outcome: Outcome) -> Outcome {
+    let ends = match outcome {
+        Outcome::End(_) => true,
+        Outcome::Continue => RequestCtx::of(r).is_some_and(|ctx| ctx.entered_content()),
+        _ => false,
+    };
+    // Without headers nginx makes the response, or another location does.
+    if ends && r.header_sent() && r.discard_unread_body().is_err() {
+        r.close_afterwards();
+    }
+    outcome
 }
 
 const fn phase_of<const P: u32>() -> Phase {
