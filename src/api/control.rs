@@ -10,6 +10,7 @@ use super::text::args;
 use crate::coroutine::{Leave, RequestCtx, disabled, in_phase, request_of};
 use crate::nginx::headers::response;
 use crate::nginx::log::Text;
+use crate::nginx::request::sendable;
 use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::uri::{Target, printable, unsafe_byte};
 use crate::nginx::{Level, Phase, Phases, Request, debug};
@@ -51,7 +52,7 @@ fn exit(ctx: &RequestCtx, status: c_int) -> Result<Rc, String> {
         // The caller's yield raises, and the request goes on.
         return Ok(Rc::Ok);
     }
-    let mut status = status;
+    let mut status = if status > 0 { sendable(status) } else { status };
     if ctx.headers_sent() && status >= 300 && !CLOSING.contains(&status) {
         let sent = r.status();
         if usize::try_from(status) != Ok(sent) {
@@ -137,19 +138,19 @@ fn exec(call: &Call<'_>) -> LuaResult<Yield> {
     if ctx.headers_sent() {
         return Err(Error::raise("attempt to call ngx.exec after sending out response headers"));
     }
-    debug!(r.log(), "lua exec \"{}?{}\"", Text(target.uri), Text(target.args));
+    debug!(r.log(), "lua exec \"{}?{}\"", Text(target.uri), Text(target.query()));
     ctx.set_leave(Leave::Exec(target));
     Ok(Yield::NOTHING)
 }
 
 /// Adds arguments behind those that the URI brought.
 pub(super) fn with_args(r: Request, target: Target, args: &[u8]) -> Option<Target> {
-    let args = match (target.args, args) {
+    let args = match (target.query(), args) {
         (_, []) => return Some(target),
         ([], args) => r.pool().bytes_of(args)?,
         (before, args) => r.pool().bytes_of(&[before, b"&", args].concat())?,
     };
-    Some(Target { args, ..target })
+    Some(Target { args: Some(args), ..target })
 }
 
 /// The statuses that redirect; `ngx.redirect` knows no others.

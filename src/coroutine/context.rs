@@ -383,6 +383,7 @@ impl RequestCtx {
     /// A write event of the client's connection: wakes the coroutines whose wait it ends, and runs those
     /// that are ready. The request may be gone afterwards.
     pub(crate) fn wake_on_write(&self) {
+        self.output.go_on(self.request);
         self.wake_if(|suspension| suspension.on_write_event());
     }
 

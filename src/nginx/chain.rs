@@ -126,6 +126,10 @@ pub(super) fn sort(
             end = &raw mut (**end).next;
         }
         *end = sent;
+        if r.is_postponed() {
+            // nginx sends it later: a buffer that carries nothing but marks only looks taken.
+            return;
+        }
         let mut rest = busy.get();
         while !rest.is_null() && is_taken((*rest).buf) {
             let link = rest;

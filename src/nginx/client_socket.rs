@@ -188,9 +188,3 @@ pub(crate) fn on_read(r: Request, handler: unsafe extern "C" fn(*mut ngx_http_re
     // SAFETY: see above.
     unsafe { (*r.as_ptr()).read_event_handler = Some(handler) }
 }
-
-/// Has nginx call `handler` when the client's connection can be written to.
-pub(crate) fn on_write(r: Request, handler: unsafe extern "C" fn(*mut ngx_http_request_t)) {
-    // SAFETY: see above.
-    unsafe { (*r.as_ptr()).write_event_handler = Some(handler) }
-}

@@ -25,6 +25,8 @@ pub(crate) struct FilteredBody {
     free: Cell<*mut ngx_chain_t>,
     busy: Cell<*mut ngx_chain_t>,
     eof: Cell<bool>,
+    /// Lua ended the body before its end had come in.
+    cut: Cell<bool>,
 }
 
 /// The data of a part.
@@ -68,7 +70,22 @@ impl FilteredBody {
             free: Cell::new(ptr::null_mut()),
             busy: Cell::new(ptr::null_mut()),
             eof: Cell::new(false),
+            cut: Cell::new(false),
         }
+    }
+
+    /// A filter behind ours sends the end once more: it took the mark from the body that has ended here, to put something
+    /// behind it (`add_after_body`).
+    pub(crate) fn is_second_end(&self, chain: *mut ngx_chain_t) -> bool {
+        self.eof.get()
+            && !self.cut.get()
+            && buffers(chain).any(ends_body)
+            && buffers(chain).all(|b| unsafe { bytes(b) }.is_empty())
+    }
+
+    /// Whether the end of the body has come in.
+    fn has_come_to_end(&self) -> bool {
+        buffers(self.incoming.get()).any(ends_body)
     }
 
     /// Behind the end of the body nothing that comes in counts any more.
@@ -87,7 +104,7 @@ impl FilteredBody {
 
     /// Whether the client has to take earlier data before there is room for more.
     pub(crate) fn is_blocked(&self, r: Request) -> bool {
-        !self.busy.get().is_null() && r.buffered() & BUFFERED != 0
+        !self.busy.get().is_null() && r.buffered() & BUFFERED != 0 && !r.is_postponed()
     }
 
     /// Lays out what came in as the part that Lua sees, behind what has waited; `false` if there is none.
@@ -135,7 +152,7 @@ impl FilteredBody {
 
     /// Notes that the filters behind ours were given `part`.
     pub(crate) fn sent(&self, r: Request, mut part: Part) -> Result<(), NoMemory> {
-        if self.busy.get().is_null() {
+        if self.busy.get().is_null() && !r.is_postponed() {
             unsafe { self.drop_taken(r, &mut part) };
             if part.chain.is_null() {
                 return Ok(());
@@ -209,6 +226,7 @@ impl FilteredBody {
             (*b).set_flush(flush.into());
             if last {
                 self.eof.set(true);
+                self.cut.set(!self.has_come_to_end());
                 end_body(r, b);
             }
         }
@@ -227,6 +245,7 @@ impl FilteredBody {
     /// Ends the body with this part, or lets it go on behind it.
     pub(crate) fn set_last(&self, r: Request, last: bool) -> Result<(), NoMemory> {
         self.eof.set(last);
+        self.cut.set(last && !self.has_come_to_end());
         if !last {
             for b in buffers(self.part.get()).filter(|b| ends_body(*b)) {
                 unsafe {
@@ -275,7 +294,17 @@ fn ends_body(b: *mut ngx_buf_t) -> bool {
 /// `b` is a buffer of a response to `r`.
 unsafe fn end_body(r: Request, b: *mut ngx_buf_t) {
     // SAFETY: the caller's contract.
-    unsafe { if r.is_main() { (*b).set_last_buf(1) } else { (*b).set_last_in_chain(1) } }
+    unsafe {
+        if r.is_main() {
+            (*b).set_last_buf(1);
+            return;
+        }
+        (*b).set_last_in_chain(1);
+        if !chain::in_memory(b) && (*b).file_last == (*b).file_pos {
+            // This mark alone does not excuse a buffer without data.
+            (*b).set_sync(1);
+        }
+    }
 }
 
 fn consume(b: *mut ngx_buf_t) {

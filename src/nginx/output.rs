@@ -558,7 +558,16 @@ impl Output {
         }
         // The buffers are not needed again.
         let chain = self.take_pending();
-        check(as_active(r, || unsafe { sys::ngx_http_output_filter(r.as_ptr(), chain) }), 300)
+        check(unsafe { sys::ngx_http_output_filter(r.as_ptr(), chain) }, 300)
+    }
+
+    /// It may be the request's turn to send what nginx keeps for it: see [`Request::is_postponed`].
+    #[inline]
+    pub(crate) fn go_on(&self, r: Request) {
+        if r.has_turn() {
+            // An error comes back at the next write, or at the end.
+            let _ = self.filter(r, ptr::null_mut());
+        }
     }
 
     fn send_http10_headers(&self, r: Request) -> Result<(), Stopped> {
@@ -579,7 +588,7 @@ impl Output {
         if self.broken.get() {
             return Err(Stopped(sys::ERROR));
         }
-        let code = as_active(r, || unsafe { sys::ngx_http_output_filter(r.as_ptr(), chain) });
+        let code = unsafe { sys::ngx_http_output_filter(r.as_ptr(), chain) };
         if code == sys::ERROR {
             return Err(Stopped(code));
         }
@@ -596,23 +605,6 @@ impl Output {
 /// Errors, and codes from `special` on, stop the response.
 fn check(code: ngx_int_t, special: ngx_int_t) -> Result<(), Stopped> {
     if code == sys::ERROR || code >= special { Err(Stopped(code)) } else { Ok(()) }
-}
-
-/// Runs `send` as if `r` were the connection's active request, past nginx's postpone filter: the
-/// output of a subrequest is captured, not queued.
-fn as_active(r: Request, send: impl FnOnce() -> ngx_int_t) -> ngx_int_t {
-    // SAFETY: [request-alive]; the connection outlives its requests' output.
-    unsafe {
-        let c = r.connection();
-        let active = (*c).data;
-        if active == r.as_ptr().cast() {
-            return send();
-        }
-        (*c).data = r.as_ptr().cast();
-        let code = send();
-        (*c).data = active;
-        code
-    }
 }
 
 /// # Safety

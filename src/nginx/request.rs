@@ -206,8 +206,13 @@ impl Request {
         unsafe { ngx_http_request_t::set_keepalive_raw(self.as_ptr(), 0) }
     }
 
+    /// Has nginx call `handler` when the client's connection can be written to, or it is the request's turn to do so.
+    pub(crate) fn on_write(self, handler: unsafe extern "C" fn(*mut ngx_http_request_t)) {
+        unsafe { (*self.as_ptr()).write_event_handler = Some(handler) }
+    }
+
     pub(crate) fn run_phases_on_write(self) {
-        unsafe { (*self.as_ptr()).write_event_handler = Some(sys::ngx_http_core_run_phases) }
+        self.on_write(sys::ngx_http_core_run_phases);
     }
 
     /// The client's and the server's address, for log lines; empty where they are not known.
@@ -279,6 +284,45 @@ impl Request {
         }
     }
 
+    /// Whether nginx keeps output of the request until that of others, included ones, has been sent.
+    #[inline]
+    pub(crate) fn is_postponed(self) -> bool {
+        unsafe {
+            let r = self.as_ptr();
+            if !(*r).postponed.is_null() {
+                return true;
+            }
+            (*(*r).connection).data != r.cast() && self.waits_for_turn()
+        }
+    }
+
+    /// Whether it is a request that is not the connection's active one, but will be.
+    #[cold]
+    fn waits_for_turn(self) -> bool {
+        unsafe {
+            let r = self.as_ptr();
+            let Some(parent) = (*r).parent.as_ref() else { return true };
+            let mut next = parent.postponed;
+            while let Some(postponed) = next.as_ref() {
+                if postponed.request == r {
+                    return true;
+                }
+                next = postponed.next;
+            }
+            // One that nginx does not know of: its output is captured.
+            false
+        }
+    }
+
+    /// Whether it is the active one, and nginx keeps output of it from the time before.
+    #[inline]
+    pub(crate) fn has_turn(self) -> bool {
+        unsafe {
+            let r = self.as_ptr();
+            !(*r).postponed.is_null() && (*(*r).connection).data == r.cast()
+        }
+    }
+
     /// `tcp_nodelay` of the location.
     pub(crate) fn wants_nodelay(self) -> bool {
         unsafe { (*self.core_loc_conf()).tcp_nodelay != 0 }
@@ -297,6 +341,14 @@ impl Request {
             (*(*self.as_ptr()).main_conf.add(index)).cast()
         }
     }
+}
+
+/// `status`, or 500 if it has more than the three digits that a status has: nginx writes beyond its buffer with one of
+/// those over HTTP/2.
+///
+/// Reference: takes any number.
+pub(crate) const fn sendable(status: i32) -> i32 {
+    if status < 0 || status > 999 { 500 } else { status }
 }
 
 /// The body is malformed, or the connection broken.

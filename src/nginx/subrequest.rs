@@ -1,7 +1,8 @@
 //! Subrequests: requests inside of a request, whose end somebody waits for.
 //!
 //! nginx's own way to make one queues its output behind the parent's; here the output is taken away
-//! before nginx's postpone filter sees it, and the parent goes on when the subrequest says so.
+//! before nginx's postpone filter sees it, and the parent goes on when the subrequest says so. Which request's output
+//! is next on the connection is nginx's business all the while.
 #![allow(unsafe_code)]
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
@@ -114,12 +115,12 @@ impl Request {
             (*r).http_version = (*parent).http_version;
             (*r).request_line = (*parent).request_line;
             (*r).uri = sys::str_of(target.uri);
-            (*r).args = sys::str_of(target.args);
+            (*r).args = target.args.map_or(sys::NO_STR, sys::str_of);
             debug!(
                 self.log(),
                 "lua http subrequest \"{}?{}\"",
                 Text(target.uri),
-                Text(target.args)
+                Text(target.query())
             );
             (*r).unparsed_uri = (*parent).unparsed_uri;
             (*r).http_protocol = (*parent).http_protocol;
@@ -175,9 +176,15 @@ impl Request {
         }
     }
 
-    /// Makes it the request that nginx takes to be the one whose output is next on the connection.
-    pub(crate) fn make_active(self) {
-        unsafe { (*self.connection()).data = self.as_ptr().cast() }
+    /// Lets it end beside the requests whose output nginx puts in order: its own was taken away. nginx would wait until
+    /// its turn has come, and then take its parent's for the next.
+    pub(crate) fn end_apart(self) {
+        unsafe {
+            let r = self.as_ptr();
+            ngx_http_request_t::set_background_raw(r, 1);
+            // The body that is discarded is its main request's.
+            ngx_http_request_t::set_discard_body_raw(r, 0);
+        }
     }
 
     /// Has nginx call the request's write handler, which becomes `handler`, before anything else that is

@@ -26,7 +26,11 @@ pub unsafe fn str_bytes<'a>(s: ngx_str_t) -> &'a [u8] {
     unsafe { core::slice::from_raw_parts(s.data, s.len) }
 }
 
+/// No string, which nginx tells from an empty one.
+pub const NO_STR: ngx_str_t = ngx_str_t { len: 0, data: core::ptr::null_mut() };
+
 /// An nginx string over bytes that live long enough; nginx declares even what it only reads mutable.
+/// An empty one is there all the same: see [`NO_STR`].
 pub const fn str_of(bytes: &[u8]) -> ngx_str_t {
     ngx_str_t { len: bytes.len(), data: bytes.as_ptr().cast_mut() }
 }

@@ -9,7 +9,8 @@ use super::sys::{self, ngx_http_request_t};
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) uri: &'static [u8],
-    pub(crate) args: &'static [u8],
+    /// `None`: it has none, not even empty ones; nginx's variables tell the two apart.
+    pub(crate) args: Option<&'static [u8]>,
 }
 
 // SAFETY (every block of this impl): [request-alive]; strings that the request keeps lie in its pool.
@@ -20,7 +21,7 @@ impl Request {
     /// either: modules of nginx read its last byte.
     pub(crate) fn target(self, uri: &[u8]) -> Option<Target> {
         let mut uri = self.pool().copy(uri)?;
-        let mut args = sys::str_of(&[]);
+        let mut args = sys::NO_STR;
         let mut flags = sys::NGX_HTTP_LOG_UNSAFE as usize;
         unsafe {
             let (r, flags) = (self.as_ptr(), &raw mut flags);
@@ -30,7 +31,8 @@ impl Request {
             if uri.len == 0 {
                 return None;
             }
-            Some(Target { uri: sys::str_bytes(uri), args: sys::str_bytes(args) })
+            let args = (!args.data.is_null()).then(|| sys::str_bytes(args));
+            Some(Target { uri: sys::str_bytes(uri), args })
         }
     }
 
@@ -77,7 +79,7 @@ impl Request {
     /// hold of it. The request may have ended by then, for all but that hold.
     pub(crate) fn redirect(self, target: Target) -> isize {
         let mut uri = sys::str_of(target.uri);
-        let mut args = sys::str_of(target.args);
+        let mut args = target.args.map_or(sys::NO_STR, sys::str_of);
         unsafe {
             let r = self.as_ptr();
             (*r).write_event_handler = Some(sys::ngx_http_request_empty_handler);
@@ -92,6 +94,11 @@ impl Request {
 }
 
 impl Target {
+    /// The arguments as text.
+    pub(crate) fn query(self) -> &'static [u8] {
+        self.args.unwrap_or_default()
+    }
+
     /// Whether it is a named location, which takes no arguments.
     pub(crate) fn is_named(self) -> bool {
         self.uri.first() == Some(&b'@')

@@ -43,6 +43,7 @@ fn handle(r: Request) -> Outcome {
         Ok(Run::Suspended) => {
             // nginx gives up its hold on the request when it sees DONE.
             r.hold();
+            r.on_write(on_turn);
             engine::suspend(ctx)
         }
         Ok(run) => conclude(ctx, run),
@@ -58,6 +59,17 @@ unsafe extern "C" fn on_body_read(r: *mut ngx_http_request_t) {
         let outcome = guard(Outcome::SERVER_ERROR, || engine::ended(r, handle(r)));
         r.finalize(outcome.code());
     }
+}
+
+/// nginx's write handler of a request whose Lua code waits: it may be its turn among requests that are included.
+unsafe extern "C" fn on_turn(r: *mut ngx_http_request_t) {
+    // SAFETY: [request-alive]: nginx calls write handlers on live requests only.
+    let Some(r) = (unsafe { Request::from_raw(r) }) else { return };
+    guard((), || {
+        if let Some(ctx) = RequestCtx::of(r) {
+            ctx.wake_on_write();
+        }
+    });
 }
 
 /// Runs what is ready after a wake-up, and ends the request with it.

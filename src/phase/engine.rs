@@ -34,6 +34,10 @@ pub(super) fn ended(r: Request, outcome: Outcome) -> Outcome {
         Outcome::Continue => RequestCtx::of(r).is_some_and(|ctx| ctx.entered_content()),
         _ => false,
     };
+    if ends && let Some(ctx) = RequestCtx::of(r) {
+        // nginx would wait for a client that has not been sent anything.
+        ctx.output.go_on(r);
+    }
     // Without headers nginx makes the response, or another location does.
     if ends && r.header_sent() && r.discard_unread_body().is_err() {
         r.close_afterwards();
@@ -190,7 +194,7 @@ fn conclude(ctx: &RequestCtx, phase: Phase, run: Run) -> Outcome {
         return outcome;
     }
     // A response was made here: the later phases must not make another.
-    if r.header_sent() || (phase == Phase::Precontent && ctx.output.is_buffering()) {
+    if r.header_sent() || ctx.output.is_buffering() {
         return match ctx.output.finish(r) {
             Ok(()) => Outcome::End(200),
             Err(Stopped(code)) => Outcome::from_code(code),
@@ -209,6 +213,7 @@ fn conclude(ctx: &RequestCtx, phase: Phase, run: Run) -> Outcome {
 pub(super) fn suspend(ctx: &RequestCtx) -> Outcome {
     // An error of the filters comes back at the next write.
     let _ = ctx.output.send(ctx.request);
+    ctx.output.go_on(ctx.request);
     Outcome::Suspend
 }
 
@@ -246,12 +251,12 @@ fn exec(ctx: &RequestCtx, target: Target) -> Outcome {
     let r = ctx.request;
     debug!(r.log(), "lua thread initiated internal redirect to {}", Text(target.uri));
     end_run(ctx);
-    if target.is_named() && !target.args.is_empty() {
+    if target.is_named() && !target.query().is_empty() {
         r.log().print(
             Level::Warn,
             format_args!(
                 "query strings {} ignored when exec'ing named location {}",
-                Text(target.args),
+                Text(target.query()),
                 Text(target.uri)
             ),
         );

@@ -97,6 +97,9 @@ fn filter_part(
     chain: *mut ngx_chain_t,
 ) -> Result<ngx_int_t, NoMemory> {
     let (r, body) = (ctx.request, &ctx.body);
+    if body.is_second_end(chain) {
+        return Ok(filter::next_body(r, chain));
+    }
     let mut chain = body.admit(chain);
     if body.is_blocked(r) {
         if let Some(code) = wait(ctx, chain)? {

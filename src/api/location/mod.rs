@@ -157,12 +157,12 @@ unsafe extern "C" fn on_done(
 
 fn end(r: Request, note: &Captured, code: ngx_int_t) -> ngx_int_t {
     if note.done.replace(true) {
-        r.make_active();
+        r.end_apart();
         return sys::OK;
     }
     debug!(r.log(), "lua run post subrequest handler, rc:{code} c:{}", r.count());
     let Some(group) = note.group() else {
-        r.make_active();
+        r.end_apart();
         return if is_special(code) { sys::OK } else { code };
     };
     let answer = &group.answers[note.index];
@@ -187,7 +187,7 @@ fn end(r: Request, note: &Captured, code: ngx_int_t) -> ngx_int_t {
     }
     let pending = group.pending.get() - 1;
     group.pending.set(pending);
-    r.make_active();
+    r.end_apart();
     if is_special(code) {
         if code > sys::OK && respond(r, note, code.unsigned_abs()).is_err() {
             return sys::ERROR;

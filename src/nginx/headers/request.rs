@@ -114,11 +114,14 @@ pub(crate) fn all(r: Request, case: Case) -> impl Iterator<Item = (ngx_str_t, ng
 }
 
 /// Sets a request header; an empty value in the place of others removes it. A request that nginx has
-/// refused to read is left as it is.
+/// refused to read is left as it is, and a header without a name is none.
 pub(crate) fn set(r: Request, name: &[u8], value: &[u8], mode: Mode) -> Result<(), NotSet> {
     // SAFETY: [request-alive]
     unsafe {
-        if r.status() == sys::NGX_HTTP_BAD_REQUEST as usize || (*list(r)).last.is_null() {
+        if name.is_empty()
+            || r.status() == sys::NGX_HTTP_BAD_REQUEST as usize
+            || (*list(r)).last.is_null()
+        {
             return Ok(());
         }
         own_list(r)?;
@@ -152,9 +155,8 @@ pub(crate) fn inherit(r: Request, parent: Request) -> Result<(), NotSet> {
         let (own, from) = (headers(r), headers(parent));
         own.copy_from_nonoverlapping(from, 1);
         HeadersIn::set_chunked_raw(own, 0);
-        (*own).user = sys::str_of(&[]);
-        (*own).user.data = ptr::null_mut();
-        (*own).passwd = (*own).user;
+        (*own).user = sys::NO_STR;
+        (*own).passwd = sys::NO_STR;
         let room = count_of(&raw const (*from).headers) + SPARE;
         if !init_list(&raw mut (*own).headers, r.pool(), room) {
             return Err(NotSet);

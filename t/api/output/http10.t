@@ -51,3 +51,24 @@ tried
 --- no_error_log
 [error]
 [alert]
+
+
+
+=== what was written before the content phase is the response
+--- config
+    location = /rewrite { rewrite_by_lua_block { ngx.status = 403 ngx.say("Hello") } proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/u; }
+    location = /access { access_by_lua_block { ngx.status = 403 ngx.say("Hello") } proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/u; }
+    location = /precontent { precontent_by_lua_block { ngx.status = 403 ngx.say("Hello") } proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/u; }
+    location = /rewrite_waits { rewrite_by_lua_block { ngx.sleep(0.001) ngx.status = 403 ngx.say("Hello") } proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/u; }
+    location = /access_waits { access_by_lua_block { ngx.status = 403 ngx.say("Hello") ngx.flush() ngx.sleep(0.001) } proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/u; }
+    location = /exit { access_by_lua_block { ngx.status = 403 ngx.say("Hello") ngx.exit(ngx.OK) } proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/u; }
+    location = /u { content_by_lua_block { ngx.say("From upstream") } }
+--- request eval
+["GET /rewrite HTTP/1.0", "GET /access HTTP/1.0", "GET /precontent HTTP/1.0", "GET /rewrite_waits HTTP/1.0", "GET /access_waits HTTP/1.0", "GET /exit HTTP/1.0"]
+--- error_code eval
+[403, 403, 403, 403, 403, 403]
+--- response_body eval
+["Hello\n", "Hello\n", "Hello\n", "Hello\n", "Hello\n", "Hello\n"]
+--- no_error_log
+[error]
+[alert]

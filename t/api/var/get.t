@@ -278,3 +278,34 @@ no request found
 .*API disabled in the current context
 --- no_error_log
 [error]
+
+
+
+=== no arguments and empty ones are two things, wherever they come from
+--- config
+    location = /show { content_by_lua_block { ngx.say(ngx.req.get_method(), " ", ngx.var.args, " ", ngx.var.query_string, ".") } }
+    location = /exec { content_by_lua_block { ngx.exec("/show", ngx.ctx.args or (ngx.var.arg_a and "") or nil) } }
+    location = /exec_empty { content_by_lua_block { ngx.exec("/show?") } }
+    location = /exec_table { content_by_lua_block { ngx.exec("/show", {}) } }
+    location = /exec_some { content_by_lua_block { ngx.exec("/show?a=1", "b=2") } }
+    location = /set { content_by_lua_block { ngx.req.set_uri_args("") ngx.say(ngx.var.args, ".") } }
+    location = /set_table { content_by_lua_block { ngx.req.set_uri_args({}) ngx.say(ngx.var.args, ".") } }
+    location = /include { ssi on; ssi_types text/plain; return 200 '<!--# include virtual="/show" -->'; }
+    location = /t {
+        content_by_lua_block {
+            for _, query in ipairs {
+                { "/show" }, { "/show?" }, { "/show", { args = "" } }, { "/show", { args = {} } }, { "/show?a=1" },
+                { "/show", { args = "b=2" } }, { "/exec" }, { "/exec?a" }, { "/exec_empty" }, { "/exec_table" },
+                { "/exec_some" }, { "/set?a" }, { "/set_table?a" }, { "/set" },
+            } do
+                ngx.print(ngx.location.capture(unpack(query)).body)
+            end
+        }
+    }
+--- request eval
+["GET /t", "GET /show", "GET /show?", "GET /show?a", "GET /exec", "GET /include", "GET /t?x=1"]
+--- response_body eval
+["GET nil nil.\nGET  .\nGET nil nil.\nGET nil nil.\nGET a=1 a=1.\nGET b=2 b=2.\nGET nil nil.\nGET nil nil.\nGET  .\nGET nil nil.\nGET a=1&b=2 a=1&b=2.\n.\n.\n.\n", "GET nil nil.\n", "GET nil nil.\n", "GET a a.\n", "GET nil nil.\n", "GET nil nil.\n", "GET nil nil.\nGET  .\nGET nil nil.\nGET nil nil.\nGET a=1 a=1.\nGET b=2 b=2.\nGET nil nil.\nGET nil nil.\nGET  .\nGET nil nil.\nGET a=1&b=2 a=1&b=2.\n.\n.\n.\n"]
+--- no_error_log
+[error]
+[alert]

@@ -73,7 +73,7 @@ pub(super) fn stop_listening(ctx: &RequestCtx) {
 /// A write to the client's connection waits.
 pub(super) fn listen_to_room(socket: &Socket) {
     if let Some(r) = socket.request() {
-        client_socket::on_write(r, on_client_write);
+        r.on_write(on_client_write);
     }
 }
 
