@@ -203,3 +203,38 @@ GET /t
 --- error_code: 500
 --- error_log
 rewrite or internal redirection cycle
+
+
+
+=== ngx.exit leaves the response to the page that nginx makes: its ranges are sliced
+--- config
+    location = /rewrite { error_page 404 = @sliced; rewrite_by_lua_block { ngx.exit(404) } }
+    location = /access { error_page 404 = @sliced; access_by_lua_block { ngx.sleep(0.001) ngx.exit(404) } }
+    location = /content { error_page 404 = @sliced; content_by_lua_block { ngx.exit(404) } }
+    location = /precontent { error_page 404 = @sliced; precontent_by_lua_block { ngx.exit(404) } }
+    location = /own { error_page 404 = @sliced; return 404; }
+    location @sliced {
+        slice 10;
+        proxy_http_version 1.1;
+        proxy_set_header Range $slice_range;
+        rewrite ^ /file.txt break;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT;
+        log_by_lua_block { ngx.log(ngx.WARN, "logged ", ngx.status, " ", ngx.var.status) }
+    }
+    location = /file.txt { root html; }
+--- user_files
+>>> file.txt
+0123456789abcdefghijklmnopqrstuvwxyz
+--- more_headers
+Range: bytes=5-14
+--- request eval
+["GET /own", "GET /rewrite", "GET /access", "GET /content", "GET /precontent"]
+--- error_code eval
+[206, 206, 206, 206, 206]
+--- response_body eval
+["56789abcde", "56789abcde", "56789abcde", "56789abcde", "56789abcde"]
+--- error_log
+logged 206 206
+--- no_error_log
+[alert]
+[error]

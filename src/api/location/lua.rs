@@ -6,6 +6,7 @@ use crate::api::control::with_args;
 use crate::api::text::args;
 use crate::api::{Domain, ctx};
 use crate::coroutine::{RequestCtx, in_phase, request_of};
+use crate::nginx::headers::{Mode, request};
 use crate::nginx::log::Text;
 use crate::nginx::method::Method;
 use crate::nginx::subrequest::{BodySource, NoSubrequest, Variables};
@@ -190,6 +191,7 @@ enum Args {
 struct Options {
     args: Args,
     vars: Option<c_int>,
+    headers: Option<c_int>,
     variables: Variables,
     always_forward_body: bool,
     method: f64,
@@ -206,6 +208,7 @@ impl Default for Options {
         Self {
             args: Args::None,
             vars: None,
+            headers: None,
             variables: Variables::Fresh,
             always_forward_body: false,
             method: GET,
@@ -259,6 +262,15 @@ impl Options {
             }
             _ => return Err(Error::raise("Bad vars option value")),
         };
+        // Reference: only in later releases than 0.10.23; there too, the messages speak of variables.
+        options.headers = match field(b"headers")? {
+            Kind::Nil => None,
+            Kind::Table => {
+                check_vars(stack)?;
+                Some(stack.top())
+            }
+            _ => return Err(Error::raise("Bad headers option value")),
+        };
         let share = flag(b"share_all_vars", "Bad share_all_vars option value")?;
         let copy = flag(b"copy_all_vars", "Bad copy_all_vars option value")?;
         options.variables = match (share, copy) {
@@ -303,6 +315,9 @@ impl Options {
             None => BodySource::Nothing,
         };
         sr.inherit_body(r, body).map_err(not_adjusted)?;
+        if let Some(table) = self.headers {
+            set_headers(sr, stack, table)?;
+        }
         let number = self.method as i64;
         let Some(method) = c_int::try_from(number).ok().and_then(Method::from_number) else {
             r.log().print(Level::Error, format_args!("unsupported HTTP method: {number}"));
@@ -321,7 +336,7 @@ impl Options {
     }
 }
 
-/// Checks the table on top: names and values of variables. stack: [-0, +0, m]
+/// Checks the table on top: names and values of variables, or of headers. stack: [-0, +0, m]
 fn check_vars(stack: Stack) -> Result<()> {
     let table = stack.top();
     stack.push_nil();
@@ -335,6 +350,18 @@ fn check_vars(stack: Stack) -> Result<()> {
             let message = format!("attempt to use bad variable value type {}", kind.name());
             return Err(Error::Raise(message.into()));
         }
+        stack.pop(1);
+    }
+    Ok(())
+}
+
+/// Sets the request headers in the table at `table`; an empty value removes one. stack: [-0, +0, m]
+fn set_headers(sr: Request, stack: Stack, table: c_int) -> Result<()> {
+    stack.push_nil();
+    while stack.next(table) {
+        let name = stack.bytes(-2).unwrap_or_default();
+        let value = stack.bytes(-1).unwrap_or_default();
+        request::set(sr, name, value, Mode::Replace).map_err(|_| not_adjusted(NoSubrequest))?;
         stack.pop(1);
     }
     Ok(())

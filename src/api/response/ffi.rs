@@ -8,6 +8,7 @@ use crate::api::ffi::{self, ErrOut, FfiError, Out, Rc, Str};
 use crate::conf::LocConf;
 use crate::coroutine::RequestCtx;
 use crate::nginx::headers::{Mode, response as headers};
+use crate::nginx::request::sendable;
 use crate::nginx::sys::ngx_http_request_t;
 use crate::nginx::{Level, Request};
 
@@ -47,7 +48,7 @@ unsafe extern "C" fn ngx_http_lua_ffi_set_resp_status(
             );
             return Err(Rc::Declined.into());
         }
-        r.replace_status(status as usize);
+        r.replace_status(sendable(status).unsigned_abs() as usize);
         Ok(Rc::Ok)
     })
 }

@@ -53,9 +53,15 @@ pub(crate) fn is_content_type(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"content-type")
 }
 
-/// Sets a response header; an empty value removes it.
+/// Sets a response header; an empty value removes it. One without a name is none.
 pub(crate) fn set(r: Request, name: &[u8], value: &[u8], mode: Mode) -> Result<(), NotSet> {
+    if name.is_empty() {
+        return Ok(());
+    }
     let entry = Entry::new(r, name, value).ok_or(NotSet)?;
+    if r.http_version() >= sys::NGX_HTTP_VERSION_20 as usize && is_of_connection(entry.key()) {
+        return Ok(());
+    }
     // SAFETY: [request-alive]; the entry's strings live in the request's pool.
     unsafe {
         match special(entry.key()) {
@@ -68,6 +74,15 @@ pub(crate) fn set(r: Request, name: &[u8], value: &[u8], mode: Mode) -> Result<(
             Some(Special::ContentType) => set_content_type(r, entry, mode),
         }
     }
+}
+
+/// Whether it is about an HTTP/1 connection: over later protocols a response with it is malformed.
+///
+/// Reference: sends it.
+fn is_of_connection(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 5] =
+        [b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"];
+    NAMES.contains(&name)
 }
 
 fn out(r: Request) -> *mut HeadersOut {

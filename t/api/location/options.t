@@ -455,3 +455,44 @@ GET /t
 falseno args
 --- no_error_log
 [error]
+
+
+
+=== headers
+--- config
+    location = /show {
+        content_by_lua_block {
+            local h = ngx.req.get_headers()
+            ngx.say(h.x_one, " ", h.x_two, " ", h.x_three, " ", h.host, " ", h.content_length, " ", ngx.var.http_user_agent, " ", h["a b"])
+        }
+    }
+    location = /t {
+        content_by_lua_block {
+            local function show(options) ngx.print(ngx.location.capture("/show", options).body) end
+            ngx.req.set_header("X-One", "1")
+            show { headers = { ["X-One"] = "one", ["X-Two"] = 2, Host = "other", [""] = "x" } }
+            show { headers = { ["X-One"] = "", ["User-Agent"] = "me" }, method = ngx.HTTP_POST, body = "text" }
+            show { headers = {} }
+            ngx.say(ngx.req.get_headers().x_one, " ", ngx.req.get_headers().x_two, " ", ngx.var.host)
+            local a, b = ngx.location.capture_multi { { "/show", { headers = { x_three = "a" } } }, { "/show" } }
+            ngx.print(a.body, b.body)
+            ngx.say(pcall(ngx.location.capture, "/show", { headers = "x" }))
+            ngx.say(pcall(ngx.location.capture, "/show", { headers = { "x" } }))
+            ngx.say(pcall(ngx.location.capture, "/show", { headers = { x = {} } }))
+        }
+    }
+--- request
+GET /t
+--- response_body
+one 2 nil other nil nil nil
+nil nil nil localhost 4 me nil
+1 nil nil localhost nil nil nil
+1 nil localhost
+1 nil a localhost nil nil nil
+1 nil nil localhost nil nil nil
+falseBad headers option value
+falseattempt to use a non-string key in the "vars" option table
+falseattempt to use bad variable value type table
+--- no_error_log
+[error]
+[alert]

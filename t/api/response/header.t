@@ -371,3 +371,111 @@ no request found
 .*no request found
 --- no_error_log
 [error]
+
+
+
+=== a header without a name is none
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.header[""] = "x"
+            ngx.header[""] = { "a", "b" }
+            ngx.say(ngx.header[""], " ", ngx.resp.get_headers()[""])
+        }
+    }
+--- request
+GET /t
+--- raw_response_headers_unlike eval
+qr/^:/m
+--- response_body
+nil nil
+--- no_error_log
+[error]
+[alert]
+
+
+
+=== over HTTP/2 as well, which has no headers of a connection either
+--- http2
+--- config
+    location = /t {
+        content_by_lua_block {
+            ngx.header[""] = "x"
+            for _, name in ipairs { "Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade" } do
+                ngx.header[name] = "x"
+            end
+            ngx.header["X-A"] = "a"
+            ngx.say(ngx.header[""], " ", ngx.header.upgrade)
+        }
+    }
+--- request
+GET /t
+--- response_headers
+X-A: a
+Upgrade:
+--- response_body
+nil nil
+--- no_error_log
+[error]
+[alert]
+
+
+
+=== nothing that Lua sets breaks the lines of a message
+--- config
+    location = /show { content_by_lua_block { ngx.print(ngx.req.raw_header()) } }
+    location = /proxied { proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/show; }
+    location = /answer {
+        content_by_lua_block {
+            for code = 0, 255 do
+                local c = string.char(code)
+                ngx.header["X" .. c .. "a"] = "name"
+                ngx.header["X-" .. code] = c .. "va" .. c .. "lue"
+            end
+            ngx.header[""] = "x"
+            pcall(ngx.redirect, "/a\r\nX-Bad: x")
+            ngx.print("body")
+        }
+    }
+    location = /t {
+        content_by_lua_block {
+            local function check(what, head)
+                for line in head:gmatch("[^\n]*\n") do
+                    if not line:find("^[%w!#$%%&'*+.^_`|~-]+: ?[^%z\1-\8\10-\31\127]*\r\n$") and not line:find("HTTP/1") then
+                        ngx.say(what, ": ", line)
+                    end
+                end
+            end
+            local names, values = {}, {}
+            for code = 0, 255 do
+                local c = string.char(code)
+                ngx.req.set_header("X" .. c .. "a", "name")
+                ngx.req.set_header("X-" .. code, c .. "va" .. c .. "lue")
+                names["Y" .. c .. "a"], names["Y-" .. code] = "name", c .. "va" .. c .. "lue"
+            end
+            ngx.req.set_header("", "x")
+            names[""] = "x"
+            local sent = ngx.location.capture("/proxied", { headers = names }).body
+            ngx.say(#sent > 10000)
+            check("request", sent:match("^(.-\n)\r\n"))
+            local sock = ngx.socket.tcp()
+            assert(sock:connect("127.0.0.1", ngx.var.server_port))
+            sock:send("GET /answer HTTP/1.0\r\nHost: a\r\n\r\n")
+            local head, body = sock:receive("*a"):match("^(.-\n)\r\n(.*)$")
+            check("response", head)
+            ngx.say(#head > 5000, " ", body)
+        }
+    }
+--- http_config
+    large_client_header_buffers 4 64k;
+    proxy_buffer_size 64k;
+    proxy_buffers 4 64k;
+    proxy_busy_buffers_size 64k;
+--- request
+GET /t
+--- response_body
+true
+true body
+--- no_error_log
+[alert]
+[crit]

@@ -310,3 +310,33 @@ API disabled in the current context
 .*API disabled in the current context
 --- no_error_log
 [error]
+
+
+
+=== a status that has more than three digits is 500
+--- config
+    location = /status { content_by_lua_block { ngx.status = tonumber(ngx.var.arg_n) ngx.say(ngx.status) } }
+    location = /exit { content_by_lua_block { ngx.exit(tonumber(ngx.var.arg_n)) } }
+    location = /filter { content_by_lua_block { ngx.say("x") } header_filter_by_lua_block { ngx.status = -1 } }
+--- request eval
+["GET /status?n=1000", "GET /status?n=-1", "GET /status?n=2147483647", "GET /exit?n=100000", "GET /filter", "GET /status?n=999"]
+--- error_code eval
+[500, 500, 500, 500, 500, 999]
+--- no_error_log
+[alert]
+[crit]
+
+
+
+=== over HTTP/2
+--- http2
+--- config
+    location = /t { content_by_lua_block { ngx.status = 100000 ngx.say(ngx.status) } }
+--- request
+GET /t
+--- error_code: 500
+--- response_body
+500
+--- no_error_log
+[alert]
+[crit]
