@@ -187,7 +187,24 @@ impl RequestCtx {
             &*at
         };
         slot::set_ctx(r, core::ptr::from_ref(ctx).cast());
+        if r.is_internal() {
+            ctx.take_over_status();
+        }
         Some(ctx)
+    }
+
+    /// Where an error page leads here after `ngx.exit`, a response of Lua's for which no status is set has that one.
+    #[cold]
+    fn take_over_status(&self) {
+        let exited = self.request.registered(Self::on_request_end).find_map(|data| {
+            // SAFETY: registered by `start`; the context's memory outlives the request's cleanups.
+            let earlier = unsafe { &*data.cast::<Self>() };
+            earlier.exit_code().filter(|_| earlier.request == self.request)
+        });
+        if let Some(status) = exited.and_then(|code| u16::try_from(code).ok()).filter(|s| *s >= 200)
+        {
+            self.output.set_default_status(status);
+        }
     }
 
     /// Makes nginx find the context again after a special response has cleared the request's.

@@ -100,6 +100,8 @@ pub(crate) struct Output {
     mime_set: Cell<bool>,
     headers_set: Cell<bool>,
     raw_socket: Cell<bool>,
+    /// The status of a response for which none is set.
+    status: Cell<u16>,
     /// The headers failed in nginx's filters: without them nothing can follow.
     broken: Cell<bool>,
     /// What Lua wrote and the filters have not seen yet.
@@ -138,6 +140,7 @@ impl Output {
             mime_set: Cell::new(false),
             headers_set: Cell::new(false),
             raw_socket: Cell::new(false),
+            status: Cell::new(sys::NGX_HTTP_OK as u16),
             broken: Cell::new(false),
             first: Cell::new(ptr::null_mut()),
             last: Cell::new(ptr::null_mut()),
@@ -218,7 +221,7 @@ impl Output {
 
     fn complete_and_send(&self, r: Request) -> Result<(), Stopped> {
         if r.status() == 0 {
-            r.set_status(sys::NGX_HTTP_OK as usize);
+            r.set_status(self.status.get().into());
         }
         if !self.mime_set.get() && !self.set_content_type(r) {
             return Err(Stopped(sys::ERROR));
@@ -233,6 +236,11 @@ impl Output {
             return Ok(());
         }
         check(self.filter_headers(r), 1)
+    }
+
+    /// Sets the status of a response for which none is set; it is 200 otherwise.
+    pub(crate) fn set_default_status(&self, status: u16) {
+        self.status.set(status);
     }
 
     /// Header filters may still change the headers, or refuse them.

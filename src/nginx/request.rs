@@ -284,6 +284,21 @@ impl Request {
         }
     }
 
+    /// What was registered for the end of the request, or of those with which it ends, to be done by `action`; the
+    /// newest first.
+    pub(crate) fn registered(
+        self,
+        action: unsafe extern "C" fn(*mut c_void),
+    ) -> impl Iterator<Item = *mut c_void> {
+        // SAFETY: nginx's list, whose notes lie in pools of living requests.
+        let first = unsafe { (*self.main().as_ptr()).cleanup.as_ref() };
+        core::iter::successors(first, |note| unsafe { note.next.as_ref() })
+            .filter(move |note| {
+                note.handler.is_some_and(|handler| core::ptr::fn_addr_eq(handler, action))
+            })
+            .map(|note| note.data)
+    }
+
     /// Whether nginx keeps output of the request until that of others, included ones, has been sent.
     #[inline]
     pub(crate) fn is_postponed(self) -> bool {
