@@ -96,7 +96,7 @@ impl RequestCtx {
     }
 
     /// Resumes `co`, up to where it yields or ends.
-    #[inline]
+    #[inline(always)]
     pub(super) fn resume_once(&self, co: Co, args: i32) -> Step {
         self.asked.set(Ask::Nothing);
         self.depth.set(self.depth.get() + 1);
@@ -191,7 +191,7 @@ impl RequestCtx {
     }
 
     /// `co` has ended normally.
-    #[inline]
+    #[inline(always)]
     fn end(&self, co: Co) {
         co.cancel();
         co.set_status(Status::Dead);

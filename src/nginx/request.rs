@@ -124,6 +124,7 @@ impl Request {
     }
 
     /// Whether the client announced a body that nobody has begun to read.
+    #[inline]
     fn has_unread_body(self) -> bool {
         unsafe {
             let r = self.as_ptr();
@@ -191,6 +192,7 @@ impl Request {
 
     /// Has nginx throw away a body that nobody has begun to read: what comes behind it is the next request, and it is
     /// none itself. Once the headers are out, a client that asks whether to send it has its answer.
+    #[inline]
     pub(crate) fn discard_unread_body(self) -> Result<(), NotDiscarded> {
         if !self.has_unread_body() {
             return Ok(());

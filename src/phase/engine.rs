@@ -29,18 +29,16 @@ pub(crate) unsafe extern "C" fn on_phase<const P: u32>(r: *mut ngx_http_request_
 /// whichever way it ended, nginx would take a body that nobody read for the next request.
 #[inline]
 pub(super) fn ended(r: Request, outcome: Outcome) -> Outcome {
-    let ends = match outcome {
-        Outcome::End(_) => true,
-        Outcome::Continue => RequestCtx::of(r).is_some_and(|ctx| ctx.entered_content()),
-        _ => false,
-    };
-    if ends && let Some(ctx) = RequestCtx::of(r) {
+    if matches!(outcome, Outcome::End(_) | Outcome::Continue)
+        && let Some(ctx) = RequestCtx::of(r)
+        && (outcome != Outcome::Continue || ctx.entered_content())
+    {
         // nginx would wait for a client that has not been sent anything.
         ctx.output.go_on(r);
-    }
-    // Without headers nginx makes the response, or another location does.
-    if ends && r.header_sent() && r.discard_unread_body().is_err() {
-        r.close_afterwards();
+        // Without headers nginx makes the response, or another location does.
+        if r.header_sent() && r.discard_unread_body().is_err() {
+            r.close_afterwards();
+        }
     }
     outcome
 }

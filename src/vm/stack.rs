@@ -143,9 +143,20 @@ impl Stack {
         }
     }
 
+    /// The bytes of what is known to be a string. stack: [-0, +0, -]
+    #[inline]
+    pub(crate) fn known_bytes<'a>(self, index: c_int) -> &'a [u8] {
+        debug_assert!(self.is_string(index));
+        let mut len = 0;
+        unsafe {
+            let data = sys::string_bytes(self.0, index, &raw mut len);
+            if data.is_null() { b"" } else { core::slice::from_raw_parts(data.cast(), len) }
+        }
+    }
+
     /// The bytes of a string; a number is none. stack: [-0, +0, -]
     pub(crate) fn bytes_of_string<'a>(self, index: c_int) -> Option<&'a [u8]> {
-        (self.kind(index) == Kind::String).then(|| self.bytes(index))?
+        self.is_string(index).then(|| self.known_bytes(index))
     }
 
     /// stack: [-0, +0, -]

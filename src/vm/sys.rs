@@ -44,6 +44,16 @@ pub use raw::{
 };
 pub use raw::{lua_call, lua_cpcall, lua_gettable, lua_pcall, lua_resume, luaopen_ffi};
 
+/// The bytes of a value that is a string, which `lua_tolstring` does not convert: it does not collect then.
+pub(crate) unsafe fn string_bytes(
+    l: *mut lua_State,
+    index: core::ffi::c_int,
+    len: *mut usize,
+) -> *const core::ffi::c_char {
+    // SAFETY: the caller's contract.
+    unsafe { raw::lua_tolstring(l, index, len) }
+}
+
 /// For `held` alone: what may begin a step of the collector, and what controls it.
 pub(super) mod collecting {
     pub use super::raw::{

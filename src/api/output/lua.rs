@@ -50,7 +50,7 @@ const LEND_FROM: usize = 4096;
 impl Body<'_> {
     #[inline]
     fn put_string(&mut self, stack: Stack, arg: c_int) -> Option<()> {
-        let bytes = stack.bytes(arg).unwrap_or_default();
+        let bytes = stack.known_bytes(arg);
         if bytes.len() < LEND_FROM { self.put(bytes) } else { self.lend(stack, arg, bytes) }
     }
 
