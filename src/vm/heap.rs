@@ -509,7 +509,7 @@ unsafe extern "C-unwind" fn allocate_beside_strays(
 pub(super) fn new_state() -> *mut sys::lua_State {
     let state = make_state();
     if !state.is_null() {
-        held::find(state);
+        held::begin(state);
     }
     state
 }
@@ -569,7 +569,7 @@ pub(super) unsafe fn close_state(state: *mut sys::lua_State) {
     unsafe {
         let mut heap = ptr::null_mut();
         let function = sys::lua_getallocf(state, &raw mut heap);
-        sys::lua_close(state);
+        held::end(state, || sys::lua_close(state));
         let ours: [unsafe extern "C-unwind" fn(_, _, _, _) -> _; 2] =
             [allocate, allocate_beside_strays];
         if function.is_some_and(|one| ours.iter().any(|other| ptr::fn_addr_eq(one, *other))) {

@@ -10,8 +10,9 @@
 //! restarts the collector, which is slower and lets it begin early.
 #![allow(unsafe_code, non_snake_case)]
 use core::ffi::{c_char, c_int, c_void};
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Once, OnceLock};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 use super::function::protect;
 use super::stack::Stack;
@@ -32,7 +33,7 @@ static GLOBAL: AtomicUsize = AtomicUsize::new(0);
 static THRESHOLD: AtomicUsize = AtomicUsize::new(0);
 
 /// Bytes in use, and the threshold.
-#[inline(always)]
+#[inline]
 fn gauge(l: *mut lua_State) -> Option<*mut [usize; 2]> {
     #[cfg(test)]
     if tests::IS_BLIND.get() {
@@ -49,11 +50,60 @@ fn gauge(l: *mut lua_State) -> Option<*mut [usize; 2]> {
     }
 }
 
-/// Whether the collector would run where LuaJIT looks for that now. `true` if it is not known.
+/// The gauge of the only VM that there is. With none, or several, one that always says that the collector is due: then
+/// that of the VM is looked for.
+static ONLY: AtomicPtr<[usize; 2]> = AtomicPtr::new((&raw const ALWAYS_DUE).cast_mut());
+static ALWAYS_DUE: [usize; 2] = [1, 0];
+
+/// The VMs that there are, by their main coroutines.
+static VMS: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+/// Whether the collector may have to run where LuaJIT looks for that now: no for certain, or perhaps.
 #[inline(always)]
+fn may_be_due(_l: *mut lua_State) -> bool {
+    // SAFETY: plain numbers, which nobody changes meanwhile: who has a VM, has the only one.
+    let [used, threshold] = unsafe { ONLY.load(Relaxed).read() };
+    used >= threshold
+}
+
+/// Whether the collector would run. `true` if it is not known.
 fn is_due(l: *mut lua_State) -> bool {
-    // SAFETY: plain numbers, which nobody changes meanwhile.
+    // SAFETY: as above.
     gauge(l).is_none_or(|gauge| unsafe { (*gauge)[0] >= (*gauge)[1] })
+}
+
+fn vms() -> MutexGuard<'static, Vec<usize>> {
+    VMS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn watch(only: Option<*mut [usize; 2]>) {
+    ONLY.store(only.unwrap_or((&raw const ALWAYS_DUE).cast_mut()), Relaxed);
+}
+
+/// Watches the VM if it is the only one.
+fn choose(vms: &[usize]) {
+    watch(match vms {
+        [only] => gauge(ptr::with_exposed_provenance_mut(*only)),
+        _ => None,
+    });
+}
+
+/// A VM has been made, on which no Lua code has run.
+pub(super) fn begin(main: *mut lua_State) {
+    let mut vms = vms();
+    watch(None);
+    vms.push(main.expose_provenance());
+    find(main);
+    choose(&vms);
+}
+
+/// Runs `close`, which ends the VM.
+pub(super) fn end(main: *mut lua_State, close: impl FnOnce()) {
+    watch(None);
+    close();
+    let mut vms = vms();
+    vms.retain(|vm| *vm != main.addr());
+    choose(&vms);
 }
 
 /// Keeps the collector from running until it is dropped, also when LuaJIT raises for want of memory.
@@ -114,9 +164,12 @@ macro_rules! held {
         /// That of LuaJIT's function.
         #[inline]
         pub(crate) unsafe fn $name(l: *mut lua_State, $($arg: $type),*) $(-> $result)? {
-            // SAFETY: the caller's.
-            let call = || unsafe { raw::$name(l, $($arg),*) };
-            if $when(l) { held(l, call) } else { call() }
+            if $when(l) {
+                // SAFETY: the caller's.
+                return held(l, move || unsafe { raw::$name(l, $($arg),*) });
+            }
+            // SAFETY: as above.
+            unsafe { raw::$name(l, $($arg),*) }
         }
     )*};
 }
@@ -126,12 +179,12 @@ const fn always(_: *mut lua_State) -> bool {
 }
 
 held! {
-    is_due fn lua_pushlstring(data: *const c_char, len: usize);
-    is_due fn lua_pushcclosure(f: lua_CFunction, upvalues: c_int);
-    is_due fn lua_createtable(array: c_int, records: c_int);
-    is_due fn lua_newuserdata(size: usize) -> *mut c_void;
-    is_due fn lua_newthread() -> *mut lua_State;
-    is_due fn lua_tolstring(index: c_int, len: *mut usize) -> *const c_char;
+    may_be_due fn lua_pushlstring(data: *const c_char, len: usize);
+    may_be_due fn lua_pushcclosure(f: lua_CFunction, upvalues: c_int);
+    may_be_due fn lua_createtable(array: c_int, records: c_int);
+    may_be_due fn lua_newuserdata(size: usize) -> *mut c_void;
+    may_be_due fn lua_newthread() -> *mut lua_State;
+    may_be_due fn lua_tolstring(index: c_int, len: *mut usize) -> *const c_char;
     always fn lua_concat(n: c_int);
     always fn luaL_where(level: c_int);
     always fn luaL_argerror(arg: c_int, message: *const c_char) -> c_int;
@@ -144,7 +197,7 @@ held! {
 /// Lets the collector run if it is due: Lua code runs in it. stack: [-0, +0, -]
 #[inline(always)]
 pub(super) fn step_if_due(l: *mut lua_State) {
-    if is_due(l) {
+    if may_be_due(l) {
         step(l);
     }
 }
@@ -152,6 +205,9 @@ pub(super) fn step_if_due(l: *mut lua_State) {
 #[cold]
 #[inline(never)]
 fn step(l: *mut lua_State) {
+    if !is_due(l) {
+        return;
+    }
     let stack = Stack::from_raw(l);
     let is_known = gauge(l).is_some();
     for _ in 0..ERRORS {
@@ -238,7 +294,7 @@ unsafe extern "C-unwind" fn on_error_event(l: *mut lua_State) -> c_int {
 }
 
 /// Finds the two places by a new VM, on which no Lua code has run.
-pub(super) fn find(main: *mut lua_State) {
+fn find(main: *mut lua_State) {
     static SOUGHT: Once = Once::new();
     SOUGHT.call_once(|| {
         let _ = protect(Stack::from_raw(main), |stack| {

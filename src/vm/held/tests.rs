@@ -220,6 +220,26 @@ fn an_error_of_memory_lets_the_collector_go_on() {
     });
 }
 
+/// Where there are several VMs, each has its own gauge.
+#[test]
+fn several_vms_do_not_look_at_each_other() {
+    let vm = vm_with_garbage(100, "finalized");
+    let other = Vm::new().unwrap();
+    for _ in 0..100 {
+        vm.stack().push_bytes(&[b'x'; 100_000]);
+        vm.stack().pop(1);
+    }
+    assert_eq!(FINALIZED.get(), 0);
+    other.stack().push_function(lua_fn!(nothing), 0);
+    other.stack().set_global(c"nothing");
+    run(other, "for i = 1, 100 do nothing() end");
+    assert_eq!(FINALIZED.get(), 0);
+    other.close();
+    run(vm, "for i = 1, 3000 do nothing() end");
+    assert_eq!(FINALIZED.get(), 100);
+    vm.close();
+}
+
 #[test]
 fn a_hook_does_not_run_within_a_call() {
     fn fill(call: &Call<'_>) -> Result<super::super::function::Top> {
