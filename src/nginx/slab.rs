@@ -161,13 +161,19 @@ words! {
 impl Table<u32> {
     #[inline(always)]
     pub(crate) fn get(self, i: usize) -> u32 {
-        self.word(i).map_or(0, Word::<u32>::get)
+        // Not by `word`: the test whether there is one would be made twice.
+        if i >= self.len {
+            return 0;
+        }
+        // SAFETY: [zone-bytes]; one of the table's words.
+        Word(unsafe { self.first.add(i) }).get()
     }
 
     #[inline(always)]
     pub(crate) fn set(self, i: usize, value: u32) {
-        if let Some(word) = self.word(i) {
-            word.set(value);
+        if i < self.len {
+            // SAFETY: [zone-bytes]; one of the table's words.
+            Word(unsafe { self.first.add(i) }).set(value);
         }
     }
 }

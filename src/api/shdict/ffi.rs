@@ -164,8 +164,8 @@ unsafe extern "C" fn ngx_http_lua_ffi_shdict_get(
         let data = results.str_value_buf.get().cast();
         core::slice::from_raw_parts_mut(data, results.str_value_len.get())
     };
-    let store = Dict::latest_if(zone).and_then(Dict::store);
-    let found = match store.filter(|_| !Log::cycle().debugs()) {
+    // The one that was used last needs no debug line.
+    let found = match Dict::latest_if(zone).and_then(Dict::store) {
         Some(store) => store.get_at_once(key, stale, time::now_msec, room),
         None => Err(Unusual),
     };

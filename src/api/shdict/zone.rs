@@ -24,8 +24,7 @@ pub(super) struct Dict {
     store: OnceCell<Store>,
 }
 
-/// The dictionary that was used last: most calls are about it, or lead to it at once. It is null's until there is
-/// one. Threads of a pool use it as well; they have one word of it or another.
+/// The dictionary that was used last, by any thread: most calls are about it. Until there is one, `NONE`.
 static LATEST: AtomicPtr<Dict> = AtomicPtr::new((&raw const NONE.0).cast_mut());
 
 /// Dictionaries by the userdata that were asked for.
@@ -62,7 +61,7 @@ impl Dict {
 
     #[inline(always)]
     fn latest<'a>() -> &'a Self {
-        // SAFETY: a dictionary of a configuration that lives, or `NONE`.
+        // SAFETY: [known-zone]; a dictionary of a configuration that lives, or `NONE`.
         unsafe {
             let latest = LATEST.load(Relaxed);
             core::hint::assert_unchecked(!latest.is_null());
@@ -81,7 +80,7 @@ impl Dict {
     #[inline(never)]
     pub(super) fn look_up<'a>(zone: *const c_void) -> Option<&'a Self> {
         let zone = shm::known(zone).filter(|zone| Self::is_of(*zone))?;
-        // SAFETY: `set_shared_dict` has made it one; both live as long as the cycle.
+        // SAFETY: [known-zone]: `set_shared_dict` has made it one; both live as long as the cycle.
         unsafe { zone.as_ref().data.cast::<Self>().as_ref() }
     }
 
@@ -104,7 +103,7 @@ impl Dict {
     #[inline(never)]
     unsafe fn look_up_userdata(userdata: *const c_void) -> *const c_void {
         let place = &ASKED_FOR[userdata.addr() / 16 % ASKED_FOR.len()];
-        // SAFETY: null, or a dictionary of a configuration that lives.
+        // SAFETY: [known-zone]; null, or a dictionary of a configuration that lives.
         let asked_for = unsafe { place.load(Relaxed).as_ref() };
         let dict = match asked_for {
             Some(dict) if dict.userdata.load(Relaxed) == userdata.addr() => dict,
@@ -112,7 +111,7 @@ impl Dict {
                 if !Self::can_be_read(userdata) {
                     return ptr::null();
                 }
-                // SAFETY: it can.
+                // SAFETY: [known-zone]; it can.
                 let zone = unsafe { userdata.cast::<*const c_void>().read() };
                 let Some(dict) = Self::look_up(zone) else { return ptr::null() };
                 dict.userdata.store(userdata.addr(), Relaxed);
@@ -120,7 +119,10 @@ impl Dict {
                 dict
             }
         };
-        LATEST.store(ptr::from_ref(dict).cast_mut(), Relaxed);
+        // Where debug lines are wanted, no call takes the short way.
+        if !Log::cycle().debugs() {
+            LATEST.store(ptr::from_ref(dict).cast_mut(), Relaxed);
+        }
         dict.zone
     }
 
