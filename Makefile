@@ -83,7 +83,7 @@ suite: build fixture
 smoke: build ## Start every example of nginx-conf/ and check its answers
 	@tools/smoke "$(NGINX_BINARY)" "$(MODULE)"
 
-fuzz: build ## SECONDS=60 of random requests, calls and texts; FUZZ_SEED repeats what failed
+fuzz: build ## SECONDS=60 of random programs, requests and texts; FUZZ_SEED repeats what failed
 	FUZZ_SECONDS=$(or $(SECONDS),60) $(TEST_ENV) $(CARGO) test --test fuzz
 	FUZZ_SECONDS=2 $(CARGO) test --lib -- fuzz conf::block nginx::raw_header
 
@@ -107,7 +107,7 @@ bless: setup ## Rewrite the tables in docs/ from the source
 ci: ## What CI runs: test, t/ and smoke with nginx 1.28, fuzz, a ./configure build, a clean tree
 	@$(MAKE) --no-print-directory test NGINX=debian T=
 	@$(MAKE) --no-print-directory suite smoke NGINX=1.28 T=
-	@$(MAKE) --no-print-directory fuzz NGINX=debian SECONDS=20
+	@$(MAKE) --no-print-directory fuzz NGINX=debian SECONDS=120
 	@$(MAKE) --no-print-directory configure-check NGINX=1.28
 	@$(MAKE) --no-print-directory build NGINX=debian
 	@tools/clean-tree

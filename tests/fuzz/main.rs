@@ -1,82 +1,102 @@
-//! Random requests, and calls of every function with random values, against an nginx with the module.
+//! Random Lua programs in every phase, and clients that ask for them, against an nginx with the module.
 //!
-//! `make fuzz`. What must not happen: a worker that ends, a line of [alert] or above that Lua code has
-//! not written, a connection that stays open, a server that does not answer any more. FUZZ_SECONDS is how
-//! long it goes on, FUZZ_SEED where it begins; the seed is printed. What needs no nginx is fuzzed by unit
-//! tests (`src/fuzz.rs`).
+//! `make fuzz`. What must not happen is in `oracle.rs`: a worker that dies, a line of [alert] or above, a request
+//! without an answer, another request's data. FUZZ_SECONDS is how long it goes on, FUZZ_SEED what all programs
+//! follow from; the seed is printed. FUZZ_PROGRAM repeats one program of a seed only. Findings lie below target/.
+//! What needs no nginx is fuzzed by unit tests (`src/fuzz.rs`).
+mod apis;
+mod backtrace;
+mod client;
+mod core_file;
+mod findings;
+mod grammar;
+mod http2;
+mod lane;
+mod minimise;
+mod oracle;
+mod peer;
+mod plan;
+#[path = "../suite/port.rs"]
+mod port;
+#[allow(dead_code)]
+#[path = "../suite/process.rs"]
+mod process;
+mod productions;
+mod program;
 mod random;
 mod request;
+mod route;
 mod server;
+mod values;
 
 use std::env;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use random::Random;
-use server::Server;
+use findings::Findings;
+use lane::Lane;
+use port::Port;
+use server::{Memory, Settings};
 
-/// Where `fuzz.lua` calls functions.
-const PHASES: &[&str] = &[
-    "set",
-    "rewrite",
-    "access",
-    "content",
-    "header_filter",
-    "body_filter",
-    "log",
-    "timer",
-    "thread",
-];
+/// What the lanes' servers do with memory; more lanes begin anew.
+const MEMORIES: &[Memory] = &[Memory::Unmapped, Memory::Usual, Memory::Overwritten, Memory::Short];
 
 fn main() {
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let modules = env::var("TEST_NGINX_LOAD_MODULES").unwrap_or_default();
-    if modules.is_empty() {
-        eprintln!("skipped: TEST_NGINX_LOAD_MODULES names no module (make fuzz)");
-        return;
-    }
     let nginx = env::var("TEST_NGINX_BINARY").unwrap_or_else(|_| "nginx".to_owned());
+    if modules.is_empty() {
+        fail("TEST_NGINX_LOAD_MODULES names no module (make fuzz)");
+    }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let first = number("FUZZ_SEED").unwrap_or(now.as_millis() as u64);
-    let end = Instant::now() + Duration::from_secs(number("FUZZ_SECONDS").unwrap_or(10));
-    println!("FUZZ_SEED={first}");
-    let server = Server::start(&nginx, &modules);
-    let (rounds, mut faults) = run(&server, first, end);
-    faults.extend(server.quit(faults.is_empty()));
-    if faults.is_empty() {
-        println!("ok: {rounds} rounds");
-    } else {
-        eprintln!("FUZZ_SEED={first}, {rounds} rounds:\n{}", faults.join("\n"));
-        std::process::exit(1);
+    let seed = number("FUZZ_SEED").unwrap_or(now.as_millis() as u64);
+    let lanes = number("FUZZ_LANES").unwrap_or(MEMORIES.len() as u64).max(1);
+    let start = Instant::now();
+    let end = start + Duration::from_secs(number("FUZZ_SECONDS").unwrap_or(10));
+    println!("FUZZ_SEED={seed}");
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let findings = Findings::new(scratch.join(format!("fuzz/{seed}")), seed);
+    let (played, answered) = (AtomicU64::new(0), AtomicU64::new(0));
+    let troubles = Mutex::new(Vec::new());
+    let lease = Port::lease().unwrap_or_else(|why| fail(&why));
+    let settings = Settings { nginx, modules, peer: lease.number() };
+    if let Err(error) = peer::start(settings.peer) {
+        fail(&format!("peer: {error}"));
+    }
+    // One program only: every lane plays it again and again.
+    let (first, step) = number("FUZZ_PROGRAM").map_or((None, lanes), |only| (Some(only), 0));
+    thread::scope(|scope| {
+        for at in 0..lanes {
+            let memory = MEMORIES[at as usize % MEMORIES.len()];
+            let folder = env::temp_dir().join(format!("ngx-fuzz-{}-{at}", std::process::id()));
+            let (settings, findings, played, answered) = (&settings, &findings, &played, &answered);
+            let lane = Lane { settings, findings, seed, memory, folder, played, answered };
+            let troubles = &troubles;
+            scope.spawn(move || {
+                let ran = lane.run(first.unwrap_or(at), step, end);
+                let _ = std::fs::remove_dir_all(&lane.folder);
+                if let (Err(trouble), Ok(mut all)) = (ran, troubles.lock()) {
+                    all.push(trouble);
+                }
+            });
+        }
+    });
+    let count = played.load(Ordering::Relaxed);
+    let answered = answered.load(Ordering::Relaxed);
+    println!("{count} programs in {} s, {answered} answers with tokens", start.elapsed().as_secs());
+    let troubles = troubles.into_inner().unwrap_or_default().join("\n");
+    match findings.summary() {
+        Some(kinds) => fail(&format!("FUZZ_SEED={seed} found:\n{kinds}{troubles}")),
+        None if !troubles.is_empty() => fail(&troubles),
+        None if answered == 0 && first.is_none() => fail("no program has answered"),
+        None => println!("ok: nothing was found"),
     }
 }
 
-/// Rounds until `end` or the first fault; how many there were.
-fn run(server: &Server, first: u64, end: Instant) -> (u64, Vec<String>) {
-    let mut seed = first;
-    while Instant::now() < end {
-        let look = !round(server, seed) || seed.is_multiple_of(64);
-        let mut faults = if look { server.faults() } else { Vec::new() };
-        if look && !server.is_alive() {
-            faults.push("no answer any more".to_owned());
-        }
-        seed += 1;
-        if !faults.is_empty() {
-            return (seed - first, faults);
-        }
-    }
-    let leaked = server.leaked_connections();
-    let leaks = (leaked > 0).then(|| format!("{leaked} connections left open"));
-    (seed - first, leaks.into_iter().collect())
-}
-
-/// One request, or one that makes Lua call functions; whether there was an answer.
-fn round(server: &Server, seed: u64) -> bool {
-    let mut random = Random::new(seed);
-    if random.one_in(2) {
-        let phase = random.pick(PHASES);
-        return !server.get(&format!("/call/{phase}?seed={}", seed % (1 << 31))).is_empty();
-    }
-    let request = request::any(&mut random);
-    let pause = random.one_in(4);
-    !server.talk(&request, pause).is_empty()
+fn fail(why: &str) -> ! {
+    eprintln!("{why}");
+    std::process::exit(1);
 }

@@ -71,11 +71,11 @@ impl Process {
         Ok(Stopped { status, early, killed })
     }
 
-    fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
 
-    fn signal(&self, signal: i32) {
+    pub(crate) fn signal(&self, signal: i32) {
         // SAFETY: plain call; the child has not been waited for, so the pid is still its own.
         unsafe { libc::kill(self.pid(), signal) };
     }

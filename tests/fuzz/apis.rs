@@ -1,0 +1,121 @@
+//! The tables of templates for what does not wait: requests, text, dictionaries, variables, the worker.
+use super::productions::Row;
+
+const fn row(template: &'static str) -> Row {
+    Row { template, cramped: false, shared: false }
+}
+
+pub(crate) const REQUEST: &[(usize, Row)] = &[
+    (3, row("ngx.req.read_body()")),
+    (1, row("ngx.req.discard_body()")),
+    (2, row("out(ngx.req.get_body_data($v))")),
+    (1, row("out(ngx.req.get_body_file())")),
+    (2, row("out(ngx.req.get_post_args($v))")),
+    (1, row("ngx.req.set_body_data($v)")),
+    (1, row("ngx.req.set_body_file(R.root .. \"/body.txt\", $v)")),
+    (1, row("ngx.req.init_body($v)")),
+    (1, row("ngx.req.append_body($v)")),
+    (1, row("ngx.req.finish_body()")),
+    (
+        2,
+        row(
+            "ngx.req.read_body() ngx.req.init_body($n) ngx.req.append_body($s) ngx.req.finish_body()",
+        ),
+    ),
+    (2, row("out(ngx.req.get_headers($v, $v))")),
+    (2, row("ngx.req.set_header($s, $v)")),
+    (1, row("ngx.req.clear_header($s)")),
+    (1, row("require(\"ngx.req\").add_header($s, $v)")),
+    (1, row("out(ngx.req.raw_header($v))")),
+    (1, row("out(ngx.req.get_method(), ngx.req.http_version(), ngx.req.start_time())")),
+    (1, row("ngx.req.set_method($n)")),
+    (1, row("ngx.req.set_method(ngx.HTTP_POST)")),
+    (1, row("ngx.req.set_uri($v, $v, $v)")),
+    (1, row("ngx.req.set_uri_args($v)")),
+    (1, row("out(ngx.req.get_uri_args($v, $v))")),
+    (1, row("out(ngx.req.is_internal())")),
+];
+
+pub(crate) const TEXT: &[(usize, Row)] = &[
+    (1, row("out(ngx.escape_uri($v, $v), ngx.unescape_uri($v))")),
+    (1, row("out(ngx.encode_args($v), ngx.decode_args($v, $v))")),
+    (1, row("out(ngx.encode_base64($v, $v))")),
+    (1, row("out(ngx.decode_base64($v))")),
+    (1, row("out(ngx.decode_base64mime($v))")),
+    (1, row("out(require(\"ngx.base64\").decode_base64url($v))")),
+    (1, row("out(ngx.md5($v), ngx.md5_bin($v), ngx.sha1_bin($v), ngx.hmac_sha1($v, $v))")),
+    (1, row("out(ngx.crc32_short($v), ngx.crc32_long($v))")),
+    (1, row("out(ngx.quote_sql_str($v))")),
+    (1, row("out(ngx.http_time($v), ngx.cookie_time($v), ngx.parse_http_time($v))")),
+    (1, row("out(ngx.time(), ngx.now(), ngx.today(), ngx.localtime(), ngx.utctime())")),
+    (1, row("ngx.update_time()")),
+    (2, row("out(ngx.re.match($v, $s, $s, $v, $v))")),
+    (1, row("out(ngx.re.find($v, $s, \"jo\", $v, $v))")),
+    (1, row("for m in ngx.re.gmatch(\"abc\", \".\", \"jo\") do ~ end")),
+    (1, row("$W = ngx.re.gmatch($v, \"[a-z]\", \"jo\")")),
+    (1, row("out(ngx.re.gsub($v, \"a|b\", $v, \"jo\"))")),
+    (1, row("out(ngx.re.sub($v, $s, $v, $s))")),
+    (1, row("out(require(\"ngx.re\").split($v, $s, $v, $v, $v))")),
+    (1, row("out(ngx.re.opt(\"jit_stack_size\", $v))")),
+];
+
+pub(crate) const DICTIONARIES: &[(usize, Row)] = &[
+    (2, row("out(ngx.shared.d:get($v))")),
+    (1, row("out(ngx.shared.d:get_stale($v))")),
+    (4, row("out(ngx.shared.d:set($v, $v, $v, $v))")),
+    (2, row("out(ngx.shared.d:set(\"k\", $s, $t))")),
+    (1, row("out(ngx.shared.d:safe_set($v, $v, $v, $v))")),
+    (1, row("out(ngx.shared.d:add($v, $v, $v, $v))")),
+    (1, row("out(ngx.shared.d:safe_add($v, $v, $v, $v))")),
+    (1, row("out(ngx.shared.d:replace($v, $v, $v, $v))")),
+    (1, row("out(ngx.shared.d:delete($v))")),
+    (1, row("out(ngx.shared.d:incr($v, $v, $v, $v))")),
+    (2, row("out(ngx.shared.d:lpush(\"l\", $v))")),
+    (1, row("out(ngx.shared.d:rpush($v, $v))")),
+    (1, row("out(ngx.shared.d:lpop(\"l\"))")),
+    (1, row("out(ngx.shared.d:rpop($v))")),
+    (1, row("out(ngx.shared.d:llen($v))")),
+    (1, row("out(ngx.shared.d:ttl($v))")),
+    (1, row("out(ngx.shared.d:expire($v, $v))")),
+    (1, row("ngx.shared.d:flush_all()")),
+    (1, row("out(ngx.shared.d:flush_expired($v))")),
+    (1, row("out(ngx.shared.d:get_keys($v))")),
+    (1, row("out(ngx.shared.d:capacity(), ngx.shared.d:free_space())")),
+    (1, row("out(ngx.shared.d.get($v, $v))")),
+    (1, row("out(ngx.shared.d.set($v, $v, $v))")),
+    (1, row("for i = 1, 40 do ngx.shared.d:set($s .. i, $s) end")),
+];
+
+pub(crate) const VARIABLES: &[(usize, Row)] = &[
+    (2, row("out(ngx.var[$s])")),
+    (1, row("out(ngx.var.uri, ngx.var.args, ngx.var.request_uri, ngx.var.http_x_any)")),
+    (1, row("ngx.var.x = $v")),
+    (1, row("ngx.var[$s] = $v")),
+    (1, row("ngx.var.args = $v")),
+    (2, row("ngx.ctx.x1 = $v")),
+    (1, row("ngx.ctx = $v")),
+    (1, row("ngx.ctx = { c1 = $o }")),
+    (2, row("S.x1 = ngx.ctx")),
+    (2, row("out(S.x1 and S.x1.c1)")),
+    (2, row("S.x2 = ngx.header")),
+    (1, row("S.x2 = ngx.resp.get_headers()")),
+    (1, row("S.x2 = ngx.req.get_headers()")),
+    (1, row("out(ngx.get_phase())")),
+    (1, row("out(ngx[$s])")),
+    (1, row("ngx[$s] = $v")),
+];
+
+pub(crate) const WORKER: &[(usize, Row)] = &[
+    (1, row("out(ngx.worker.pid(), ngx.worker.id(), ngx.worker.count(), ngx.worker.exiting())")),
+    (2, row("out(ngx.run_worker_thread(\"pool\", \"task\", \"echo\", $w))")),
+    (1, row("out(ngx.run_worker_thread(\"pool\", \"task\", $s, $w))")),
+    (1, row("$H = ngx.thread.spawn(ngx.run_worker_thread, \"pool\", \"task\", \"slow\")")),
+    (1, row("ngx.log(ngx.NOTICE, $w)")),
+    (1, row("print($w)")),
+    (1, row("out(require(\"ngx.errlog\").get_logs($v))")),
+    (1, row("require(\"ngx.errlog\").raw_log(ngx.NOTICE, $v)")),
+    (1, row("require(\"ngx.errlog\").set_filter_level(ngx.ERR)")),
+    (1, row("out(require(\"ngx.process\").type())")),
+    (1, row("out(ngx.config.prefix(), ngx.config.nginx_configure())")),
+    (1, row("out(require(\"ngx.ssl\").server_name())")),
+];
