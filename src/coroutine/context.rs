@@ -563,6 +563,7 @@ pub(crate) fn request_of(stack: Stack) -> Option<Request> {
 
 /// The request context of the coroutine that makes `call`; `missing` is what the reference says where
 /// there is no request.
+#[inline]
 pub(crate) fn current_or<'c>(call: &'c Call<'_>, missing: &'static str) -> Result<&'c RequestCtx> {
     let r = request_of(call.stack()).ok_or(Error::raise(missing))?;
     RequestCtx::of(r).ok_or(Error::raise("no request ctx found"))

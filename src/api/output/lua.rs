@@ -48,7 +48,7 @@ struct Body<'a>(&'a RequestCtx);
 const LEND_FROM: usize = 4096;
 
 impl Body<'_> {
-    #[inline]
+    #[inline(always)]
     fn put_string(&mut self, stack: Stack, arg: c_int) -> Option<()> {
         let bytes = stack.known_bytes(arg);
         if bytes.len() < LEND_FROM { self.put(bytes) } else { self.lend(stack, arg, bytes) }
