@@ -26,6 +26,17 @@ impl CleanupPlace {
     }
 }
 
+/// What becomes of a request's body on its way from the client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum InTransit {
+    /// Nobody has begun to read it.
+    Unread,
+    /// It is thrown away as it comes.
+    Discarded,
+    /// It is read, or has been; or it is not this request's.
+    Read,
+}
+
 // SAFETY (every block of this impl): [request-alive]
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Request {
@@ -201,6 +212,23 @@ impl Request {
             unsafe { ngx_http_request_t::set_expect_tested_raw(self.as_ptr(), 1) };
         }
         if self.discard_body() == sys::OK { Ok(()) } else { Err(NotDiscarded) }
+    }
+
+    /// What nginx does with the body that the client sends.
+    pub(crate) fn body_in_transit(self) -> InTransit {
+        // SAFETY: see above.
+        unsafe {
+            let r = self.as_ptr();
+            if !self.is_main() {
+                InTransit::Read
+            } else if ngx_http_request_t::discard_body_raw(r) != 0 {
+                InTransit::Discarded
+            } else if (*r).request_body.is_null() {
+                InTransit::Unread
+            } else {
+                InTransit::Read
+            }
+        }
     }
 
     /// The connection carries no other request.

@@ -6,6 +6,7 @@ use core::mem::offset_of;
 use core::ptr;
 
 use super::{Elements, Entry, Mode, NotSet, count as count_of, has_name, init_list};
+use crate::nginx::request::InTransit;
 use crate::nginx::sys::{self, ngx_http_headers_in_t as HeadersIn, ngx_list_part_t, ngx_list_t};
 use crate::nginx::sys::{ngx_str_t, ngx_table_elt_t};
 use crate::nginx::{Request, browser::Browser, variable};
@@ -548,16 +549,27 @@ fn contains_ignoring_case(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word))
 }
 
+/// nginx goes by this number when it throws a body away: it reads that much of what the client sends, into a buffer that
+/// is no larger.
+///
+/// Reference: changes the number also while nginx counts with it.
 unsafe fn derive_length(r: Request, value: ngx_str_t) -> Result<(), NotSet> {
     // SAFETY: see above.
     unsafe {
-        (*headers(r)).content_length_n = match value.len {
+        let length = match value.len {
             0 => -1,
             len => match sys::ngx_atoof(value.data, len) {
                 n if n == sys::ERROR as sys::off_t => return Err(NotSet),
                 n => n,
             },
         };
+        match r.body_in_transit() {
+            InTransit::Discarded => return Ok(()),
+            // How much the client sends of it is not known any more.
+            InTransit::Unread if length != (*headers(r)).content_length_n => r.close_afterwards(),
+            _ => {}
+        }
+        (*headers(r)).content_length_n = length;
     }
     Ok(())
 }
