@@ -16,7 +16,6 @@ __DATA__
         values = { clear = false, none = "0", few = "10", many = "1000000" }
     }
 --- config
-    lingering_time 1s;
     lingering_timeout 200ms;
     location = /discard {
         content_by_lua_block {
