@@ -210,8 +210,18 @@ fn resume_any(call: &Call<'_>) -> Result<core::result::Result<Top, Resumed>> {
 fn yield_any(call: &Call<'_>) -> Result<Yield> {
     match context_of(call) {
         Some(ctx) => yield_in(ctx, call),
-        None => Ok(Yield { values: call.count() }),
+        None => yield_standard(call),
     }
+}
+
+/// Yields to whoever has resumed the coroutine, by LuaJIT's own function.
+///
+/// Reference: also within a hook or a finalizer.
+fn yield_standard(call: &Call<'_>) -> Result<Yield> {
+    if !call.stack().is_yieldable_anywhere() {
+        return Err(Error::CannotYield);
+    }
+    Ok(Yield { values: call.count() })
 }
 
 fn status_any(call: &Call<'_>) -> Result<core::result::Result<Top, &'static str>> {
@@ -308,11 +318,11 @@ fn resume_thread(ctx: &RequestCtx, call: &Call<'_>, thread: Stack, args: i32) ->
 
 fn yield_in(ctx: &RequestCtx, call: &Call<'_>) -> Result<Yield> {
     let ctx = in_phase(ctx, Phases::YIELDABLE)?;
-    // Others yield to whoever has resumed them.
-    if ctx.running(call.stack()).is_some() {
-        ctx.waiter(call.stack())?;
-        ctx.ask_to_yield();
+    if ctx.running(call.stack()).is_none() {
+        return yield_standard(call);
     }
+    ctx.waiter(call.stack())?;
+    ctx.ask_to_yield();
     Ok(Yield { values: call.count() })
 }
 

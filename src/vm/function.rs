@@ -270,8 +270,10 @@ fn raise(stack: Stack, error: Error) -> c_int {
                 sys::luaL_argerror(l, index, sys::lua_tolstring(l, -1, core::ptr::null_mut()))
             }
             Error::Rethrow => sys::lua_error(l),
-            // It raises where a coroutine cannot yield.
-            Error::CannotYield => sys::lua_yield(l, 0),
+            Error::CannotYield => {
+                stack.push_bytes(b"attempt to yield across C-call boundary");
+                sys::lua_error(l)
+            }
             Error::Raise(message) | Error::Fail(message) => {
                 sys::luaL_where(l, 1);
                 stack.push_bytes(message.as_bytes());

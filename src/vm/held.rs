@@ -50,6 +50,13 @@ fn gauge(l: *mut lua_State) -> Option<*mut [usize; 2]> {
     }
 }
 
+/// LuaJIT's global state, if its place is known.
+pub(super) fn global(l: *mut lua_State) -> Option<*const u8> {
+    let place = GLOBAL.load(Relaxed);
+    // SAFETY: [lua-frame]; `find` has made sure of the place.
+    (place > 0).then(|| unsafe { l.byte_add(place).cast::<*const u8>().read() })
+}
+
 /// The gauge of the only VM that there is. With none, or several, one that always says that the collector is due: then
 /// that of the VM is looked for.
 static ONLY: AtomicPtr<[usize; 2]> = AtomicPtr::new((&raw const ALWAYS_DUE).cast_mut());

@@ -8,6 +8,7 @@ pub(crate) mod finalizer;
 pub(crate) mod function;
 mod heap;
 pub(crate) mod held;
+mod hook;
 pub(crate) mod load;
 mod pace;
 pub(crate) mod stack;

@@ -4,7 +4,7 @@
 use core::ffi::{CStr, c_int, c_void};
 
 use super::function::Function;
-use super::sys;
+use super::{hook, sys};
 
 /// A handle to a `lua_State`. Indices are Lua's: from 1 upwards, or from -1 downwards.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -497,7 +497,12 @@ impl Stack {
         unsafe { sys::lua_xmove(self.0, to.0, n) }
     }
 
-    /// Whether the C function that runs can yield. stack: [-0, +0, -]
+    /// Whether the C function that runs can yield, also within a coroutine that LuaJIT has resumed. stack: [-0, +0, -]
+    pub(crate) fn is_yieldable_anywhere(self) -> bool {
+        self.is_yieldable() && !hook::is_active(self.0)
+    }
+
+    /// Whether the C function that runs can yield, in a coroutine of the scheduler. stack: [-0, +0, -]
     #[inline]
     pub(crate) fn is_yieldable(self) -> bool {
         unsafe { sys::lua_isyieldable(self.0) != 0 }

@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use super::anchor::{Anchor, Anchors};
 use super::function::{Function, protect};
 use super::stack::{NUMBER_OF_ENTRIES, Stack};
-use super::{heap, held, pace, sys, traceback};
+use super::{heap, held, hook, pace, sys, traceback};
 
 /// A LuaJIT VM; the handle is its main coroutine.
 #[derive(Clone, Copy, Eq)]
@@ -127,6 +127,7 @@ impl Vm {
             }
             reserve_references(stack);
             stack.set_number_of_record(NUMBER_OF_ENTRIES);
+            hook::find(stack);
             pace::keep(stack);
             held::report_event(stack);
             stack.push_function(traceback::ADD, 0);

@@ -31,16 +31,16 @@ pub use raw::{
     lua_isyieldable, lua_newstate, lua_next, lua_objlen, lua_pushboolean, lua_pushinteger,
     lua_pushlightuserdata, lua_pushnil, lua_pushnumber, lua_pushthread, lua_pushvalue, lua_rawget,
     lua_rawgeti, lua_rawset, lua_rawseti, lua_remove, lua_replace, lua_setallocf, lua_setfenv,
-    lua_setmetatable, lua_settop, lua_status, lua_toboolean, lua_tointeger, lua_tonumber,
-    lua_topointer, lua_tothread, lua_touserdata, lua_type, lua_xmove, lua_yield, luaL_getmetafield,
-    luaL_newstate, luaL_ref, luaL_unref,
+    lua_sethook, lua_setmetatable, lua_settop, lua_status, lua_toboolean, lua_tointeger,
+    lua_tonumber, lua_topointer, lua_tothread, lua_touserdata, lua_type, lua_xmove, lua_yield,
+    luaL_getmetafield, luaL_newstate, luaL_ref, luaL_unref,
 };
 // These run Lua code, so nothing may be borrowed over them.
 pub use raw::{
-    LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_ERRSYNTAX, LUA_GLOBALSINDEX, LUA_MULTRET, LUA_NOREF,
-    LUA_OK, LUA_REFNIL, LUA_REGISTRYINDEX, LUA_TBOOLEAN, LUA_TFUNCTION, LUA_TLIGHTUSERDATA,
-    LUA_TNIL, LUA_TNONE, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD, LUA_TUSERDATA,
-    LUA_YIELD,
+    LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_ERRSYNTAX, LUA_GLOBALSINDEX, LUA_MASKCOUNT,
+    LUA_MULTRET, LUA_NOREF, LUA_OK, LUA_REFNIL, LUA_REGISTRYINDEX, LUA_TBOOLEAN, LUA_TFUNCTION,
+    LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNONE, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD,
+    LUA_TUSERDATA, LUA_YIELD,
 };
 pub use raw::{lua_call, lua_cpcall, lua_gettable, lua_pcall, lua_resume, luaopen_ffi};
 

@@ -201,3 +201,59 @@ D: own
 E: cannot resume dead coroutine
 --- no_error_log
 [error]
+
+
+
+=== LuaJIT's coroutines that yield while a finalizer or a hook runs
+--- config
+    location = /t {
+        content_by_lua_block {
+            local ffi = require "ffi"
+            local function try(make, resume)
+                local co = make(function()
+                    local ok, why = pcall(coroutine.yield, 1)
+                    kept = kept .. tostring(ok) .. tostring(why) .. " "
+                    kept = kept .. tostring(coroutine._yield(2)) .. " "
+                end)
+                kept = ""
+                kept = kept .. tostring(select(2, resume(co))) .. " "
+                return co
+            end
+            local co
+            for _, make in ipairs { coroutine._create } do
+                ffi.gc(ffi.new("int[2]"), function() co = try(make, coroutine._resume) end)
+                collectgarbage()
+                collectgarbage()
+                ngx.say(kept, tostring(coroutine._resume(co, "x")), " ", kept)
+                debug.sethook(function() debug.sethook() co = try(make, coroutine._resume) end, "l")
+                local x = 1
+                ngx.say(kept, tostring(coroutine._resume(co, "y")), " ", kept)
+            end
+            co = try(coroutine._create, coroutine._resume)
+            ngx.say(kept, tostring(coroutine._resume(co, "z")), " ", kept)
+        }
+        header_filter_by_lua_block {
+            local ffi = require "ffi"
+            ffi.gc(ffi.new("int[2]"), function()
+                c1 = coroutine.create(function() ngx.header.X = tostring(pcall(coroutine.yield, 1)) end)
+                coroutine.resume(c1)
+            end)
+            collectgarbage()
+            collectgarbage()
+        }
+    }
+--- request eval
+["GET /t", "GET /t"]
+--- response_body eval
+["2 true falseattempt to yield across C-call boundary x 
+2 true falseattempt to yield across C-call boundary y 
+1 true 1 truez 
+", "2 true falseattempt to yield across C-call boundary x 
+2 true falseattempt to yield across C-call boundary y 
+1 true 1 truez 
+"]
+--- response_headers eval
+["X: false", "X: false"]
+--- no_error_log
+[error]
+[alert]
