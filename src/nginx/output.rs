@@ -102,6 +102,8 @@ pub(crate) struct Output {
     raw_socket: Cell<bool>,
     /// The status of a response for which none is set.
     status: Cell<u16>,
+    /// A header filter of Lua's has put another response in the place of this one.
+    replaced: Cell<bool>,
     /// The headers failed in nginx's filters: without them nothing can follow.
     broken: Cell<bool>,
     /// What Lua wrote and the filters have not seen yet.
@@ -141,6 +143,7 @@ impl Output {
             headers_set: Cell::new(false),
             raw_socket: Cell::new(false),
             status: Cell::new(sys::NGX_HTTP_OK as u16),
+            replaced: Cell::new(false),
             broken: Cell::new(false),
             first: Cell::new(ptr::null_mut()),
             last: Cell::new(ptr::null_mut()),
@@ -241,6 +244,14 @@ impl Output {
     /// Sets the status of a response for which none is set; it is 200 otherwise.
     pub(crate) fn set_default_status(&self, status: u16) {
         self.status.set(status);
+    }
+
+    pub(crate) fn set_replaced(&self) {
+        self.replaced.set(true);
+    }
+
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced.get()
     }
 
     /// Header filters may still change the headers, or refuse them.

@@ -22,13 +22,27 @@ use crate::nginx::{Level, Outcome, Phase, Request, debug, guard};
 pub(crate) unsafe extern "C" fn on_phase<const P: u32>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: [request-alive]: nginx runs phase handlers on live requests only.
     let Some(r) = (unsafe { Request::from_raw(r) }) else { return Outcome::Abort.code() };
-    guard(Outcome::SERVER_ERROR, || ended(r, handle(r, phase_of::<P>()))).code()
+    let outcome = guard(Outcome::SERVER_ERROR, || ended(r, handle(r, phase_of::<P>())));
+    give_up(r, outcome).code()
+}
+
+/// In these phases nginx leaves a request alone that a handler is not done with: one that goes on elsewhere.
+fn give_up(r: Request, outcome: Outcome) -> Outcome {
+    if outcome != Outcome::Redirected {
+        return outcome;
+    }
+    r.finalize(outcome.code());
+    Outcome::Suspend
 }
 
 /// `outcome`, and nothing of the request left on the connection if that ends it: where the response is made by Lua,
 /// whichever way it ended, nginx would take a body that nobody read for the next request.
 #[inline]
 pub(super) fn ended(r: Request, outcome: Outcome) -> Outcome {
+    if !r.is_main() && outcome != Outcome::Suspend && is_replaced(r) {
+        // Whatever made the other response ends the subrequest, which ends once.
+        return Outcome::Redirected;
+    }
     if matches!(outcome, Outcome::End(_) | Outcome::Continue)
         && let Some(ctx) = RequestCtx::of(r)
         && (outcome != Outcome::Continue || ctx.entered_content())
@@ -41,6 +55,11 @@ pub(super) fn ended(r: Request, outcome: Outcome) -> Outcome {
         }
     }
     outcome
+}
+
+#[cold]
+fn is_replaced(r: Request) -> bool {
+    RequestCtx::of(r).is_some_and(|ctx| ctx.output.is_replaced())
 }
 
 const fn phase_of<const P: u32>() -> Phase {
@@ -183,11 +202,6 @@ fn conclude(ctx: &RequestCtx, phase: Phase, run: Run) -> Outcome {
         Run::Failed => return failed(ctx),
         Run::Ended => return Outcome::Abort,
     };
-    if outcome == Outcome::Redirected {
-        // In these phases nginx leaves a request alone that a handler is not done with.
-        r.finalize(outcome.code());
-        return Outcome::Suspend;
-    }
     if !matches!(outcome, Outcome::Continue | Outcome::Decline) {
         return outcome;
     }

@@ -67,6 +67,7 @@ fn filter_headers(r: Request, chunk: Option<&Chunk>) -> ngx_int_t {
     let code = filter::replace_response(r, exit);
     // Lua code whose call sends this response goes on with its own context.
     ctx.reattach();
+    ctx.output.set_replaced();
     match code {
         code @ (sys::ERROR | sys::AGAIN) => code,
         _ => sys::OK,

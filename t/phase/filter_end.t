@@ -171,3 +171,38 @@ __DATA__
 ["^named\n\$", "^g\n\$", "404 Not Found", "501 Not Implemented", "^g\n\$"]
 --- no_error_log
 [alert]
+
+
+
+=== a subrequest whose response a header filter replaces ends once: nginx closes the connection
+--- config
+    log_subrequest on;
+    error_page 404 =200 /error;
+    location = /error { content_by_lua_block { } }
+    location = /sub {
+        content_by_lua_block { pcall(ngx.say, "x") pcall(ngx.say, "y") }
+        header_filter_by_lua_block { pcall(ngx.exit, 404) }
+    }
+    location = /rewrite {
+        rewrite_by_lua_block { pcall(ngx.say, "x") }
+        content_by_lua_block { ngx.say("never") }
+        header_filter_by_lua_block { pcall(ngx.exit, 404) }
+    }
+    location = /wait {
+        access_by_lua_block { ngx.sleep(0.001) pcall(ngx.say, "x") ngx.sleep(0.001) }
+        header_filter_by_lua_block { pcall(ngx.exit, 404) }
+    }
+    location /t/ {
+        rewrite_by_lua_block { ngx.location.capture(ngx.var.uri:sub(3)) }
+        content_by_lua_block { ngx.say("t") }
+        header_filter_by_lua_block { error("expected") }
+    }
+    location = /alive { return 200 "alive"; }
+--- request eval
+["GET /t/sub", "GET /t/rewrite", "GET /t/wait", "GET /alive"]
+--- response_body_like eval
+["^\$", "^\$", "^\$", "^alive\$"]
+--- error_code eval
+["", "", "", 200]
+--- no_error_log
+[alert]
