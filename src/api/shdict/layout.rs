@@ -288,7 +288,7 @@ pub(super) struct Plan {
     pub(super) marks: usize,
     /// The size of the smallest block.
     pub(super) least: usize,
-    /// Whether the label has a block of its own, in a page that it shares with entries.
+    /// Whether the label has a block of its own, in the first page behind the state.
     pub(super) label_is_apart: bool,
 }
 
@@ -310,10 +310,11 @@ impl Plan {
     /// half is left to entries, and there are a few buckets less.
     ///
     /// A page holds blocks of one size, so a zone of a few pages has one size for all that is small, as in the
-    /// reference. There the label's page is the first one for that size; in the smallest zones the only page for
-    /// entries serves any size.
+    /// reference. The label's page is the first one for that size; in the smallest zones the only page for entries
+    /// serves any size. In zones below 1 MB the label has that page so that as many pages are left as in the
+    /// reference.
     pub(super) fn of(zone: usize) -> Self {
-        const FEW_PAGES: usize = 8 * PAGE;
+        const FEW_PAGES: usize = 16 * PAGE;
         let roomy = zone >= 1 << 20;
         let mut plan = Self {
             buckets: (zone / 256).max(16) as u32,
@@ -321,7 +322,7 @@ impl Plan {
             tallies: if roomy { 32 } else { 2 },
             marks: zone / 2048 + 1,
             least: if zone < FEW_PAGES { LABEL } else { 16 },
-            label_is_apart: (4 * PAGE..FEW_PAGES).contains(&zone),
+            label_is_apart: zone >= 4 * PAGE && !roomy,
         };
         let size = plan.size();
         if size > PAGE && size % PAGE < PAGE / 2 {

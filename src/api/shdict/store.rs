@@ -148,7 +148,8 @@ impl Store {
     /// Names the zone in nginx's log lines.
     pub(super) fn set_label(slab: Slab, plan: Plan, label: &[u8]) -> Option<()> {
         let label = &label[..label.len().min(layout::LABEL - 1)];
-        let own = plan.label_is_apart.then(|| slab.alloc(layout::LABEL));
+        let size = plan.least.max(label.len() + 1);
+        let own = plan.label_is_apart.then(|| slab.alloc(size));
         let at = own.unwrap_or(Some(slab.root() + plan.label_at()))?;
         slab.copy_in(at, label);
         slab.clear(at + label.len(), 1);

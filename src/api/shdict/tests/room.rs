@@ -173,7 +173,7 @@ fn hits(pair: &mut Pair, keys: u64, len: impl Fn(u64) -> usize) -> (u64, u64) {
 
 #[test]
 fn what_is_used_often_stays_as_it_does_in_the_reference() {
-    let zones = [12 << 10, 16 << 10, 32 << 10, 64 << 10, 256 << 10, 1 << 20];
+    let zones = [12 << 10, 16 << 10, 32 << 10, 60 << 10, 64 << 10, 100 << 10, 256 << 10, 1 << 20];
     for (seed, size) in (1..).zip(zones) {
         for (kind, most) in [(0, 60), (1, 300), (2, 2500), (3, 9000)] {
             // In the smallest zones the reference has no memory for more.
