@@ -92,8 +92,7 @@ fn store<'a>(call: &Call<'a>, refused: &'static str) -> Result<&'a Store> {
     }
     stack.raw_geti(1, ZONE);
     // Reference: takes any userdata in this place for one of its own.
-    let dict = stack.userdata(-1).and_then(|zone| Dict::of(zone));
-    dict.and_then(Dict::store).ok_or(Error::raise(refused))
+    Dict::on_top(stack).and_then(Dict::store).ok_or(Error::raise(refused))
 }
 
 const BAD_ZONE: &str = "bad \"zone\" argument";

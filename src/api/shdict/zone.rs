@@ -14,6 +14,7 @@ use crate::nginx::config::Config;
 use crate::nginx::slab::Slab;
 use crate::nginx::sys::{self, ngx_int_t, ngx_shm_zone_t};
 use crate::nginx::{Level, Log, guard, shm, slot};
+use crate::vm::Stack;
 
 /// What a zone's `data` points to.
 pub(super) struct Dict {
@@ -95,13 +96,27 @@ impl Dict {
             return latest.zone;
         }
         // SAFETY: the caller's contract.
+        unsafe { Self::look_up_userdata(userdata) }.map_or(ptr::null(), |dict| dict.zone)
+    }
+
+    /// The dictionary whose zone the userdata on top of the stack holds. stack: [-0, +0, -]
+    #[inline(always)]
+    pub(super) fn on_top<'a>(stack: Stack) -> Option<&'a Self> {
+        let userdata = stack.pointer(-1).cast_const();
+        let latest = Self::latest();
+        if latest.userdata.load(Relaxed) == userdata.addr() {
+            return Some(latest);
+        }
+        stack.userdata(-1)?;
+        // SAFETY: a full userdata.
         unsafe { Self::look_up_userdata(userdata) }
     }
 
     /// # Safety
     /// As for `zone_of_userdata`.
+    #[cold]
     #[inline(never)]
-    unsafe fn look_up_userdata(userdata: *const c_void) -> *const c_void {
+    unsafe fn look_up_userdata<'a>(userdata: *const c_void) -> Option<&'a Self> {
         let place = &ASKED_FOR[userdata.addr() / 16 % ASKED_FOR.len()];
         // SAFETY: [known-zone]; null, or a dictionary of a configuration that lives.
         let asked_for = unsafe { place.load(Relaxed).as_ref() };
@@ -109,11 +124,11 @@ impl Dict {
             Some(dict) if dict.userdata.load(Relaxed) == userdata.addr() => dict,
             _ => {
                 if !Self::can_be_read(userdata) {
-                    return ptr::null();
+                    return None;
                 }
                 // SAFETY: [known-zone]; it can.
                 let zone = unsafe { userdata.cast::<*const c_void>().read() };
-                let Some(dict) = Self::look_up(zone) else { return ptr::null() };
+                let dict = Self::look_up(zone)?;
                 dict.userdata.store(userdata.addr(), Relaxed);
                 place.store(ptr::from_ref(dict).cast_mut(), Relaxed);
                 dict
@@ -123,7 +138,7 @@ impl Dict {
         if !Log::cycle().debugs() {
             LATEST.store(ptr::from_ref(dict).cast_mut(), Relaxed);
         }
-        dict.zone
+        Some(dict)
     }
 
     /// Whether a word can be read where the value of a userdata lies: that of an empty one may be the end of mapped
