@@ -337,7 +337,7 @@ pub(crate) const CONTEXTS: Table = &[
     (5, cramped("xpcall(error, @ ~ return ... end)")),
     (4, row("xpcall(function() ~ end, debug.traceback)")),
     (6, row("pcall(function() ~ end)")),
-    (3, cramped("load(function() ~ end)")),
+    (3, cramped("load(function() if R.spent(S) then return end ~ end)")),
     (2, row("package.preload.made = function() ~ end package.loaded.made = nil require \"made\"")),
     (2, row("ngx.re.gsub(\"abc\", \"b\", function() ~ return \"x\" end)")),
     (2, cramped("table.foreach({ 1 }, function() ~ end)")),
