@@ -45,12 +45,25 @@ fn sleep(call: &Call<'_>) -> Result<Yield> {
     let ctx = in_phase(ctx, Phases::WAITABLE)?;
     let log = ctx.log();
     let delay = if length.0 == 0 { Delay::NextRound } else { Delay::After(length) };
-    let result = ctx.suspend_for(call.stack(), |waker| Sleep {
-        timer: Timer::new(log, waker, on_timer),
-        delay,
-    });
+    let waits = ctx
+        .suspend_for(call.stack(), |waker| Sleep { timer: Timer::new(log, waker, on_timer), delay })
+        .map_err(|error| refused(log, length, error))?;
     debug!(log, "lua ready to sleep for {} ms", length.0);
-    result
+    Ok(waits)
+}
+
+/// Where the coroutine cannot be suspended, debug lines tell the same as those of the reference: a timer is armed, and
+/// disarmed at once.
+#[cold]
+fn refused(log: Log, length: Msec, error: Error) -> Error {
+    if log.debugs() {
+        let mut timer = Timer::new(log, (), |()| {});
+        timer.arm(Delay::After(length));
+        debug!(log, "lua ready to sleep for {} ms", length.0);
+        timer.disarm();
+        debug!(log, "lua clean up the timer for pending ngx.sleep");
+    }
+    error
 }
 
 fn on_timer(waker: Waker) {

@@ -102,8 +102,8 @@ pub(crate) struct Output {
     raw_socket: Cell<bool>,
     /// The status of a response for which none is set.
     status: Cell<u16>,
-    /// A header filter of Lua's has put another response in the place of this one.
-    replaced: Cell<bool>,
+    /// How often a header filter of Lua's has put another response in the place of this one.
+    replaced: Cell<u8>,
     /// The headers failed in nginx's filters: without them nothing can follow.
     broken: Cell<bool>,
     /// What Lua wrote and the filters have not seen yet.
@@ -143,7 +143,7 @@ impl Output {
             headers_set: Cell::new(false),
             raw_socket: Cell::new(false),
             status: Cell::new(sys::NGX_HTTP_OK as u16),
-            replaced: Cell::new(false),
+            replaced: Cell::new(0),
             broken: Cell::new(false),
             first: Cell::new(ptr::null_mut()),
             last: Cell::new(ptr::null_mut()),
@@ -246,12 +246,17 @@ impl Output {
         self.status.set(status);
     }
 
-    pub(crate) fn set_replaced(&self) {
-        self.replaced.set(true);
+    /// Notes that another response takes the place of this one; `false` if that has been so too often.
+    pub(crate) fn replace(&self) -> bool {
+        /// As often as nginx sends a request elsewhere.
+        const MOST: u8 = 10;
+        let times = self.replaced.get();
+        self.replaced.set((times + 1).min(MOST));
+        times < MOST
     }
 
     pub(crate) fn is_replaced(&self) -> bool {
-        self.replaced.get()
+        self.replaced.get() > 0
     }
 
     /// Header filters may still change the headers, or refuse them.

@@ -48,26 +48,33 @@ fn filter_headers(r: Request, chunk: Option<&Chunk>) -> ngx_int_t {
     let Some(chunk) = chunk else { return filter::next_header(r) };
     let Ok(ctx) = direct::context(r) else { return sys::ERROR };
     let leave = ctx.leaving();
-    let exit_before = ctx.exit_code().unwrap_or_default();
-    let done = direct::run(ctx, Phase::HeaderFilter, chunk, |_| 0, |_, _| ());
-    let exit = ctx.exit_code().unwrap_or_default() as ngx_int_t;
+    let code = run_headers(ctx, chunk);
     // What the filter does to the response is not how the code that sends it leaves.
     ctx.restore_leave(leave);
-    if done.is_err() {
+    code
+}
+
+fn run_headers(ctx: &RequestCtx, chunk: &Chunk) -> ngx_int_t {
+    let r = ctx.request;
+    let exit_before = ctx.exit_code().unwrap_or_default();
+    if direct::run(ctx, Phase::HeaderFilter, chunk, |_| 0, |_, _| ()).is_err() {
         return sys::ERROR;
     }
+    let exit = ctx.exit_code().unwrap_or_default() as ngx_int_t;
     // Reference: `ngx.exit(ngx.OK)` replaces the response as well, where code of an earlier phase has exited with a status,
-    // and each response that has replaced another can be replaced again, without end.
-    if exit == sys::OK || exit == exit_before as ngx_int_t || r.filter_finalize() {
+    // and responses replace one another without end.
+    if exit == sys::OK || exit == exit_before as ngx_int_t {
         return filter::next_header(r);
     }
     if exit == sys::ERROR {
         return sys::ERROR;
     }
+    if !ctx.output.replace() {
+        return filter::next_header(r);
+    }
     let code = filter::replace_response(r, exit);
     // Lua code whose call sends this response goes on with its own context.
     ctx.reattach();
-    ctx.output.set_replaced();
     match code {
         code @ (sys::ERROR | sys::AGAIN) => code,
         _ => sys::OK,

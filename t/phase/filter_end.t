@@ -161,14 +161,14 @@ __DATA__
     }
     location = /again {
         content_by_lua_block { ngx.say("x") }
-        header_filter_by_lua_block { n = (rawget(_G, "n") or 500) + 1 ngx.exit(n) }
+        header_filter_by_lua_block { n = (rawget(_G, "n") or 490) + 1 ngx.exit(n) }
     }
 --- request eval
 ["GET /f", "GET /g", "GET /h", "GET /again", "GET /g"]
 --- error_code eval
-[404, 200, 404, 501, 200]
+[404, 200, 404, 500, 200]
 --- response_body_like eval
-["^named\n\$", "^g\n\$", "404 Not Found", "501 Not Implemented", "^g\n\$"]
+["^named\n\$", "^g\n\$", "404 Not Found", "500 Internal Server Error", "^g\n\$"]
 --- no_error_log
 [alert]
 
@@ -204,5 +204,25 @@ __DATA__
 ["^\$", "^\$", "^\$", "^alive\$"]
 --- error_code eval
 ["", "", "", 200]
+--- no_error_log
+[alert]
+
+
+
+=== one replaced response after the other
+--- config
+    error_page 582 = /bar;
+    location = /t {
+        content_by_lua_block { ngx.say("t") }
+        header_filter_by_lua_block { return ngx.exit(582) }
+    }
+    location = /bar {
+        return 200 "bar";
+        header_filter_by_lua_block { return ngx.exit(302) }
+    }
+--- request
+GET /t
+--- error_code: 302
+--- response_body_like: 302 Found
 --- no_error_log
 [alert]
