@@ -104,6 +104,7 @@ pub(crate) struct Output {
     status: Cell<u16>,
     /// How often a header filter of Lua's has put another response in the place of this one.
     replaced: Cell<u8>,
+    redirected: Cell<bool>,
     /// The headers failed in nginx's filters: without them nothing can follow.
     broken: Cell<bool>,
     /// What Lua wrote and the filters have not seen yet.
@@ -144,6 +145,7 @@ impl Output {
             raw_socket: Cell::new(false),
             status: Cell::new(sys::NGX_HTTP_OK as u16),
             replaced: Cell::new(0),
+            redirected: Cell::new(false),
             broken: Cell::new(false),
             first: Cell::new(ptr::null_mut()),
             last: Cell::new(ptr::null_mut()),
@@ -255,8 +257,13 @@ impl Output {
         times < MOST
     }
 
-    pub(crate) fn is_replaced(&self) -> bool {
-        self.replaced.get() > 0
+    /// Notes that this response has sent the request elsewhere, which ends it there.
+    pub(crate) fn set_redirected(&self) {
+        self.redirected.set(true);
+    }
+
+    pub(crate) fn is_redirected(&self) -> bool {
+        self.redirected.get()
     }
 
     /// Header filters may still change the headers, or refuse them.

@@ -126,6 +126,11 @@ impl Request {
         unsafe { (*self.as_ptr()).method & sys::NGX_HTTP_HEAD as usize != 0 }
     }
 
+    /// How often nginx may still send the request elsewhere, itself included.
+    pub(crate) fn redirects_left(self) -> u32 {
+        unsafe { ngx_http_request_t::uri_changes_raw(self.as_ptr()) }
+    }
+
     pub(crate) fn is_internal(self) -> bool {
         unsafe { ngx_http_request_t::internal_raw(self.as_ptr()) != 0 }
     }

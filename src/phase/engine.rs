@@ -39,8 +39,8 @@ fn give_up(r: Request, outcome: Outcome) -> Outcome {
 /// whichever way it ended, nginx would take a body that nobody read for the next request.
 #[inline]
 pub(super) fn ended(r: Request, outcome: Outcome) -> Outcome {
-    if !r.is_main() && outcome != Outcome::Suspend && is_replaced(r) {
-        // Whatever made the other response ends the subrequest, which ends once.
+    if !r.is_main() && outcome != Outcome::Suspend && is_redirected(r) {
+        // It ends where an error page has sent it, and once.
         return Outcome::Redirected;
     }
     if matches!(outcome, Outcome::End(_) | Outcome::Continue)
@@ -58,8 +58,8 @@ pub(super) fn ended(r: Request, outcome: Outcome) -> Outcome {
 }
 
 #[cold]
-fn is_replaced(r: Request) -> bool {
-    RequestCtx::of(r).is_some_and(|ctx| ctx.output.is_replaced())
+fn is_redirected(r: Request) -> bool {
+    RequestCtx::of(r).is_some_and(|ctx| ctx.output.is_redirected())
 }
 
 const fn phase_of<const P: u32>() -> Phase {

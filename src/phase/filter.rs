@@ -72,7 +72,11 @@ fn run_headers(ctx: &RequestCtx, chunk: &Chunk) -> ngx_int_t {
     if !ctx.output.replace() {
         return filter::next_header(r);
     }
+    let redirects = r.redirects_left();
     let code = filter::replace_response(r, exit);
+    if r.redirects_left() != redirects {
+        ctx.output.set_redirected();
+    }
     // Lua code whose call sends this response goes on with its own context.
     ctx.reattach();
     match code {

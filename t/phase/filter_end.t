@@ -226,3 +226,28 @@ GET /t
 --- response_body_like: 302 Found
 --- no_error_log
 [alert]
+
+
+
+=== subrequests whose response a header filter replaces, by a page of nginx's own or by none
+--- config
+    location = /page { content_by_lua_block { pcall(ngx.say, "x") } header_filter_by_lua_block { pcall(ngx.exit, 404) } }
+    location = /empty { content_by_lua_block { pcall(ngx.say, "x") } header_filter_by_lua_block { pcall(ngx.exit, 204) } }
+    location = /access { access_by_lua_block { pcall(ngx.say, "x") } header_filter_by_lua_block { pcall(ngx.exit, 201) } }
+    location = /waits { access_by_lua_block { ngx.sleep(0) pcall(ngx.say, "x") } header_filter_by_lua_block { pcall(ngx.exit, 301) } }
+    location /t/ {
+        rewrite_by_lua_block { ngx.location.capture(ngx.var.uri:sub(3)) }
+        content_by_lua_block { ngx.say("t") }
+    }
+    location = /ssi {
+        ssi on;
+        default_type text/html;
+        return 200 '<!--# include virtual="/page" --><!--# include virtual="/waits" -->';
+    }
+    location = /alive { return 200 "alive"; }
+--- request eval
+["GET /t/page", "GET /t/empty", "GET /t/access", "GET /t/waits", "GET /ssi", "GET /alive"]
+--- error_code eval
+["", "", "", "", "", 200]
+--- no_error_log
+[alert]
