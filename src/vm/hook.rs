@@ -49,7 +49,7 @@ pub(super) fn find(stack: Stack) {
                 stack.pop(1);
                 return;
             }
-            sys::lua_sethook(l, Some(on_count), sys::LUA_MASKCOUNT as i32, 1);
+            sys::lua_sethook(l, Some(on_count), sys::LUA_MASKCOUNT, 1);
             let before = beginning(l);
             if !stack.call(0, 0, 0) {
                 stack.pop(1);
