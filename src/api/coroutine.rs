@@ -218,7 +218,7 @@ fn yield_any(call: &Call<'_>) -> Result<Yield> {
 ///
 /// Reference: also within a hook or a finalizer.
 fn yield_standard(call: &Call<'_>) -> Result<Yield> {
-    if !call.stack().is_yieldable_anywhere() {
+    if !call.stack().can_yield() {
         return Err(Error::CannotYield);
     }
     Ok(Yield { values: call.count() })

@@ -92,7 +92,7 @@ impl RequestCtx {
     #[inline]
     pub(crate) fn waiter(&self, from: Stack) -> Result<Co> {
         let Some(co) = self.running(from) else { return Err(NO_COROUTINE) };
-        if !from.is_yieldable() {
+        if !from.can_yield() {
             return Err(Error::CannotYield);
         }
         // A wait that a C function has begun through the FFI, and that was not yielded for.
@@ -128,7 +128,7 @@ impl RequestCtx {
     /// Whether the running coroutine can be suspended, for C functions that Lua code calls through the FFI: these do not
     /// know from which coroutine they are called.
     pub(crate) fn can_suspend(&self) -> Result<bool> {
-        self.current.get().map(|co| co.stack().is_yieldable()).ok_or(NO_COROUTINE)
+        self.current.get().map(|co| co.stack().is_resumed()).ok_or(NO_COROUTINE)
     }
 
     /// Parks the running coroutine, whose Lua code yields when the C function that it has called through the FFI
@@ -140,7 +140,7 @@ impl RequestCtx {
     ) -> Result<()> {
         let Some(co) = self.current.get() else { return Err(NO_COROUTINE) };
         co.cancel();
-        if co.stack().is_yieldable() {
+        if co.stack().is_resumed() {
             let suspension = begin(Waker::new(co))?;
             co.room().begin(|| suspension);
         }

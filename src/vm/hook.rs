@@ -1,8 +1,8 @@
 //! Whether LuaJIT runs a hook or a finalizer.
 //!
 //! Meanwhile `lua_yield` takes the coroutine for one that yields from a hook, and leaves a frame on its stack that it
-//! cannot go on from. That is a coroutine which LuaJIT's own `resume` has resumed within the hook or finalizer; the
-//! scheduler resumes none there. No function of LuaJIT's API tells, so the place of the mark is found by trying, as
+//! cannot go on from. That is a coroutine which has been resumed within the hook or finalizer: by LuaJIT's own `resume`, or
+//! by an error page whose response Lua code there has led to. No function of LuaJIT's API tells, so the place of the mark is found by trying, as
 //! those of `held` are. Where it is not found, nothing is known to be active.
 #![allow(unsafe_code)]
 use core::cell::RefCell;
@@ -28,6 +28,7 @@ thread_local! {
 }
 
 /// Whether a hook or a finalizer runs. stack: [-0, +0, -]
+#[inline]
 pub(super) fn is_active(l: *mut lua_State) -> bool {
     let place = MASK.load(Relaxed);
     // SAFETY: [lua-frame]; `find` has made sure of the place.

@@ -497,14 +497,15 @@ impl Stack {
         unsafe { sys::lua_xmove(self.0, to.0, n) }
     }
 
-    /// Whether the C function that runs can yield, also within a coroutine that LuaJIT has resumed. stack: [-0, +0, -]
-    pub(crate) fn is_yieldable_anywhere(self) -> bool {
-        self.is_yieldable() && !hook::is_active(self.0)
+    /// Whether the C function that runs can yield. stack: [-0, +0, -]
+    #[inline]
+    pub(crate) fn can_yield(self) -> bool {
+        self.is_resumed() && !hook::is_active(self.0)
     }
 
-    /// Whether the C function that runs can yield, in a coroutine of the scheduler. stack: [-0, +0, -]
+    /// Whether nothing but Lua code lies between the coroutine's resumption and what runs. stack: [-0, +0, -]
     #[inline]
-    pub(crate) fn is_yieldable(self) -> bool {
+    pub(crate) fn is_resumed(self) -> bool {
         unsafe { sys::lua_isyieldable(self.0) != 0 }
     }
 

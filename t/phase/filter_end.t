@@ -251,3 +251,43 @@ GET /t
 ["", "", "", "", "", 200]
 --- no_error_log
 [alert]
+
+
+
+=== an error page with Lua code, led to by code of a hook or a finalizer: it cannot wait there
+--- config
+    error_page 503 /page;
+    location = /page {
+        content_by_lua_block {
+            local waits = { ngx.sleep, 0, coroutine.yield, 1, coroutine.wrap(function() coroutine.yield() end), 1 }
+            local seen = {}
+            for at = 1, #waits, 2 do seen[#seen + 1] = tostring(pcall(waits[at], waits[at + 1])) end
+            ngx.say("page ", table.concat(seen, " "))
+        }
+    }
+    location = /hook {
+        content_by_lua_block {
+            debug.sethook(function() debug.sethook() pcall(ngx.say, "x") end, "l")
+            local x = 1
+            pcall(ngx.sleep, 0)
+        }
+        header_filter_by_lua_block { if ngx.var.uri ~= "/page" then ngx.exit(503) end }
+    }
+    location = /finalizer {
+        content_by_lua_block {
+            require "ffi".gc(require "ffi".new("int[2]"), function() pcall(ngx.say, "x") end)
+            collectgarbage()
+            collectgarbage()
+            pcall(ngx.sleep, 0)
+        }
+        header_filter_by_lua_block { if ngx.var.uri ~= "/page" then ngx.exit(503) end }
+    }
+    location = /alive { content_by_lua_block { ngx.sleep(0) ngx.say("alive") } }
+--- request eval
+["GET /hook", "GET /alive", "GET /finalizer", "GET /alive", "GET /hook", "GET /alive"]
+--- response_body eval
+["page false false false\n", "alive\n", "page false false false\n", "alive\n", "page false false false\n", "alive\n"]
+--- error_code eval
+[503, 200, 503, 200, 503, 200]
+--- no_error_log
+[alert]
