@@ -1,5 +1,6 @@
 //! `Vm`: one LuaJIT state with the tables the module keeps in its registry.
 #![allow(unsafe_code)]
+use core::cell::Cell;
 use core::ffi::{CStr, c_int, c_void};
 use core::ptr::NonNull;
 
@@ -28,6 +29,18 @@ struct Kept {
     short: Anchors,
     /// The globals of a new coroutine.
     globals: *const c_void,
+}
+
+thread_local! {
+    /// How many VMs this thread has closed.
+    static CLOSED: Cell<u64> = const { Cell::new(0) };
+    static CLOSING: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// Whether a VM is being closed, and how many have been before. Finalizers run in an order that nobody knows then: one may
+/// use an object whose own finalizer has run.
+pub(crate) fn closing() -> Option<u64> {
+    CLOSING.get()
 }
 
 /// How long a coroutine is to be kept from the collector.
@@ -142,11 +155,14 @@ impl Vm {
 
     /// Ends the VM; no handle to anything in it may be used after.
     pub(crate) fn close(self) {
+        let outer = CLOSING.replace(Some(CLOSED.get()));
         // SAFETY: the caller owns the VM.
         unsafe {
             heap::close_state(self.main.as_ptr());
             drop(Box::from_raw(self.kept.as_ptr()));
         }
+        CLOSED.set(CLOSED.get() + 1);
+        CLOSING.set(outer);
     }
 
     /// Calls `handler` with the error on top of the stack before the process ends for an error that nothing catches.

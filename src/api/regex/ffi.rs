@@ -4,7 +4,7 @@
 //! lua-resty-core's `ffi.cdef`; what follows them is ours.
 #![allow(unsafe_code)]
 use core::ffi::{c_char, c_int, c_uint, c_void};
-use core::ptr;
+use core::ptr::{self, NonNull};
 use std::ffi::CString;
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use super::template::{Offsets, Piece, Template};
 use super::{Mode, compile, pcre1, run};
 use crate::api::ffi::{self, ErrBuf, FfiError, Out, Rc as Code};
+use crate::api::finalized;
 use crate::conf::MainConf;
 use crate::nginx::pcre::{self, Algorithm, Matcher};
 use crate::nginx::sys::{self, ngx_str_t};
@@ -174,12 +175,12 @@ fn find_longest(regex: &mut Regex, subject: &[u8], pos: c_int) -> c_int {
 }
 
 /// # Safety
-/// `regex` is null, or was compiled here and is not used any more.
+/// `regex` is null, or was compiled here and is not used any more, but by finalizers of a VM that is being closed.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_destroy_regex(regex: *mut Regex) {
-    if !regex.is_null() {
+    if let Some(regex) = NonNull::new(regex) {
         // SAFETY: the caller's contract.
-        drop(unsafe { Box::from_raw(regex) });
+        guard((), || unsafe { finalized::free(regex) });
     }
 }
 
@@ -231,12 +232,12 @@ extern "C" fn ngx_http_lua_ffi_create_script_engine() -> *mut c_void {
 }
 
 /// # Safety
-/// `engine` is null, or was made here and is not used any more.
+/// `engine` is null, or was made here and is not used any more, but by finalizers of a VM that is being closed.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ngx_http_lua_ffi_destroy_script_engine(engine: *mut c_void) {
-    if !engine.is_null() {
+    if let Some(engine) = NonNull::new(engine.cast::<ScriptEngine>()) {
         // SAFETY: the caller's contract.
-        drop(unsafe { Box::from_raw(engine.cast::<ScriptEngine>()) });
+        guard((), || unsafe { finalized::free(engine) });
     }
 }
 
