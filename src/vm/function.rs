@@ -260,6 +260,7 @@ pub(crate) unsafe fn enter<R: IntoResults>(
 #[allow(clippy::disallowed_methods)]
 fn raise(stack: Stack, error: Error) -> c_int {
     let l = stack.as_ptr();
+    run_again(stack);
     // SAFETY: [lua-frame]; the messages are NUL-terminated copies on the Lua stack.
     unsafe {
         match error {
@@ -282,6 +283,19 @@ fn raise(stack: Stack, error: Error) -> c_int {
                 sys::lua_error(l)
             }
         }
+    }
+}
+
+/// Lets LuaJIT know that this coroutine runs. The call that fails may have run Lua code on another one, the main
+/// coroutine for a filter's; an error does not put that right as a return does, and compiled code that is left later
+/// would go on on the other one's stack. stack: [-0, +0, -]
+fn run_again(stack: Stack) {
+    unsafe extern "C-unwind" fn nothing(_: *mut sys::lua_State) -> c_int {
+        0
+    }
+    // SAFETY: [lua-frame]; nothing runs.
+    if unsafe { sys::lua_cpcall(stack.as_ptr(), Some(nothing), core::ptr::null_mut()) } != 0 {
+        stack.pop(1);
     }
 }
 

@@ -82,7 +82,6 @@ mixed: true bottom, false stack overflow
 --- response_headers eval
 ["", "X: true bottom, false C stack overflow"]
 --- no_error_log
-[error]
 [alert]
 --- timeout: 20
 
