@@ -8,7 +8,6 @@ pub(crate) mod control;
 pub(crate) mod coroutine;
 pub(crate) mod ctx;
 pub(crate) mod ffi;
-pub(crate) mod finalized;
 mod given;
 pub(crate) mod location;
 pub(crate) mod log;

@@ -9,10 +9,11 @@ use std::ffi::CString;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
+use super::finalized;
 use super::template::{Offsets, Piece, Template};
 use super::{Mode, compile, pcre1, run};
 use crate::api::ffi::{self, ErrBuf, FfiError, Out, Rc as Code};
-use crate::api::finalized;
+
 use crate::conf::MainConf;
 use crate::nginx::pcre::{self, Algorithm, Matcher};
 use crate::nginx::sys::{self, ngx_str_t};

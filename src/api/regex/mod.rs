@@ -5,6 +5,7 @@
 //! shorter way to the library's cache. No Lua function is registered here: lua-resty-core replaces the table
 //! `ngx.re` as a whole.
 mod ffi;
+mod finalized;
 pub(crate) mod front;
 pub(crate) mod pcre1;
 pub(crate) mod template;

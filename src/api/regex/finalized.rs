@@ -29,7 +29,7 @@ thread_local! {
 /// # Safety
 /// It was made by `Box::into_raw`, and is used by nothing but finalizers of a VM that is being closed, which may free it
 /// once more.
-pub(crate) unsafe fn free<T>(object: NonNull<T>) {
+pub(super) unsafe fn free<T>(object: NonNull<T>) {
     unsafe fn free<T>(object: NonNull<()>) {
         // SAFETY: the caller's contract.
         drop(unsafe { Box::from_raw(object.cast::<T>().as_ptr()) });
