@@ -214,7 +214,7 @@ fn yield_any(call: &Call<'_>) -> Result<Yield> {
     }
 }
 
-/// Yields to whoever has resumed the coroutine, by LuaJIT's own function.
+/// Yields to whoever has resumed a coroutine that the scheduler does not run.
 ///
 /// Reference: also within a hook or a finalizer.
 fn yield_standard(call: &Call<'_>) -> Result<Yield> {
